@@ -1,0 +1,1 @@
+"""ACQUIRE: text and labels from anywhere become a Corpus with a Card."""

@@ -1,0 +1,1 @@
+"""RUN MANY: RunSpecs executed somewhere; the same study on any Launcher."""

@@ -1,0 +1,1 @@
+"""MEASURE: arrays and Predictions in, Scores with intervals out; knows no model."""

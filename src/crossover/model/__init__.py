@@ -1,0 +1,1 @@
+"""MODEL: the rivals, one Classifier a file, torch inside only."""

@@ -1,0 +1,1 @@
+"""Text features of linear models by named block."""

@@ -1,0 +1,1 @@
+"""How the winner among trials is picked, one rule a file."""

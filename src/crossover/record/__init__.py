@@ -1,0 +1,1 @@
+"""RECORD: what a run left behind, one directory a digest."""

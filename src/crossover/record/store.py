@@ -1,0 +1,221 @@
+"""Store: one folder that holds corpora, splits, runs, failures, studies and looks at the test.
+
+Every directory is made aside, synced and renamed into place, so that a name that exists is
+whole. There is no index: readers scan.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import pyarrow.parquet as pq
+
+from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Card, Corpus
+from crossover.measure.predictions import Predictions
+from crossover.record.run_record import RunRecord
+from crossover.split.split import Split
+
+FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache")
+
+
+class Store:
+    """The results folder (``store=outputs``).
+
+    Raises:
+        BadInput: the folder is a file, or cannot be written (told at start, before any training).
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        try:
+            for folder in FOLDERS:
+                (self.root / folder).mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe-{secrets.token_hex(4)}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise BadInput(
+                f"store={self.root}: {error.strerror} (user {os.getuid()}); name a folder you can write with store=..."
+            ) from None
+
+    @property
+    def cache(self) -> Path:
+        """Where embeddings are kept."""
+        return self.root / "cache"
+
+    def save_corpus(self, corpus: Corpus) -> str:
+        """Keep a corpus under its fingerprint; returns it."""
+        fingerprint = corpus.fingerprint
+        with self._directory(self.root / "corpora" / fingerprint) as folder:
+            if folder is not None:
+                pq.write_table(corpus.table, folder / "corpus.parquet", compression="zstd")
+                plain = {"name": corpus.name, "meta": dict(corpus.meta), "card": corpus.card.to_json()}
+                _write_json(folder / "corpus.json", plain)
+        return fingerprint
+
+    def corpus(self, fingerprint: str) -> Corpus:
+        """A kept corpus, its fingerprint checked.
+
+        Raises:
+            BadInput: not in the store, or not what was kept.
+        """
+        folder = self._existing("corpora", fingerprint)
+        plain = _read_json(folder / "corpus.json")
+        try:
+            table = pq.read_table(folder / "corpus.parquet")
+        except OSError as error:
+            raise BadInput(
+                f"{folder}/corpus.parquet cannot be read ({error}); delete {folder} and load again"
+            ) from None
+        corpus = Corpus(
+            str(plain["name"]),
+            table,
+            Card.from_json(cast(Mapping[str, object], plain["card"])),
+            cast(Mapping[str, str], plain["meta"]),
+        )
+        if corpus.fingerprint != fingerprint:
+            raise BadInput(
+                f"{folder}: the rows hash to {corpus.fingerprint}; damaged: delete it and load again"
+            )
+        return corpus
+
+    def save_split(self, split: Split) -> str:
+        """Keep a split under its fingerprint; returns it."""
+        with self._directory(self.root / "splits" / split.fingerprint) as folder:
+            if folder is not None:
+                _write_json(folder / "split.json", split.to_json())
+        return split.fingerprint
+
+    def split(self, fingerprint: str) -> Split:
+        """A kept split, verified.
+
+        Raises:
+            BadInput: not in the store, or not what was kept.
+        """
+        file = self._existing("splits", fingerprint) / "split.json"
+        split = Split.from_json(_read_json(file), str(file))
+        if split.fingerprint != fingerprint:
+            raise BadInput(f"{file}: holds split {split.fingerprint}; delete it and split again")
+        return split
+
+    def has_run(self, digest: str) -> bool:
+        """Whether this run is finished."""
+        return (self.root / "runs" / digest / "record.json").is_file()
+
+    def run(self, digest: str) -> RunRecord:
+        """A finished run.
+
+        Raises:
+            BadInput: there is none of this digest.
+        """
+        folder = self._existing("runs", digest)
+        return RunRecord.from_json(_read_json(folder / "record.json"), folder)
+
+    def runs(self) -> Iterator[RunRecord]:
+        """Every finished run, by digest."""
+        for folder in sorted((self.root / "runs").iterdir()):
+            if not folder.name.startswith("."):
+                yield self.run(folder.name)
+
+    def commit_run(self, record: RunRecord, predictions: bytes) -> RunRecord:
+        """Write a run by one rename; the loser of a race discards its copy.
+
+        ``predictions`` are the parquet bytes whose SHA-256 the record carries.
+        """
+        with self._directory(self.root / "runs" / record.digest) as folder:
+            if folder is not None:
+                _write_bytes(folder / "predictions.parquet", predictions)
+                _write_json(folder / "record.json", record.to_json())
+        return self.run(record.digest)
+
+    def save_failure(self, digest: str, plain: Mapping[str, object]) -> Path:
+        """Keep what is known of a run that failed, under the first free ``<digest>-<k>``."""
+        for k in range(1, 10_000):
+            target = self.root / "failed" / f"{digest}-{k}"
+            if target.exists():
+                continue
+            with self._directory(target) as folder:
+                if folder is not None:
+                    _write_json(folder / "failure.json", plain)
+                    return target
+        raise BadInput(f"run {digest} has failed 10,000 times; mend its cause, delete {self.root / 'failed'}")
+
+    def save_study(self, name: str, files: Mapping[str, bytes]) -> Path:
+        """Write or replace the files of ``studies/<name>/``, each by rename; returns the folder."""
+        folder = self.root / "studies" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, data in files.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            aside = folder / f"{file}.{secrets.token_hex(4)}.part"
+            _write_bytes(aside, data)
+            os.replace(aside, folder / file)
+        return folder
+
+    def _existing(self, kind: str, name: str) -> Path:
+        folder = self.root / kind / name
+        if not folder.is_dir():
+            raise BadInput(f"{self.root} holds no {kind[:-1] if kind != 'corpora' else 'corpus'} {name}")
+        return folder
+
+    @contextmanager
+    def _directory(self, target: Path) -> Iterator[Path | None]:
+        """A folder aside that becomes ``target`` whole on leaving; None where it exists already."""
+        if target.exists():
+            yield None
+            return
+        aside = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}"
+        aside.mkdir()
+        try:
+            yield aside
+            for file in aside.iterdir():
+                _sync(file)
+            try:
+                os.rename(aside, target)
+            except OSError:
+                if not target.exists():
+                    raise
+            else:
+                _sync(target.parent)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror or error} while writing {target}; nothing was left there. "
+                "Free space, or name another folder with store=...",
+            ) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_json(file: Path, plain: object) -> None:
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1)
+    _write_bytes(file, text.encode("utf-8"))
+
+
+def _write_bytes(file: Path, data: bytes) -> None:
+    with open(file, "wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _read_json(file: Path) -> dict[str, object]:
+    try:
+        return cast(dict[str, object], json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{file} cannot be read ({error}); delete its folder and run again") from None
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

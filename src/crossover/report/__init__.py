@@ -1,0 +1,1 @@
+"""TELL: plain values and stored files become pages and figures; fits nothing."""

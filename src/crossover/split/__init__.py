@@ -1,0 +1,1 @@
+"""SPLIT: a Corpus becomes a Split that every rival shares."""

@@ -1,0 +1,1 @@
+"""REPEAT: a question asked with many runs, answered by a Verdict."""

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Card, Corpus
-from crossover.measure.predictions import Predictions
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
@@ -43,7 +42,8 @@ class Store:
             probe.unlink()
         except OSError as error:
             raise BadInput(
-                f"store={self.root}: {error.strerror} (user {os.getuid()}); name a folder you can write with store=..."
+                f"store={self.root}: {error.strerror} (user {os.getuid()}); "
+                "name a folder you can write with store=..."
             ) from None
 
     @property
@@ -178,7 +178,7 @@ class Store:
             for file in aside.iterdir():
                 _sync(file)
             try:
-                os.rename(aside, target)
+                aside.rename(target)
             except OSError:
                 if not target.exists():
                     raise

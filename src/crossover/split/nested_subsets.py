@@ -50,7 +50,7 @@ def subset_ids(corpus: Corpus, split: Split, subset: Subset) -> tuple[str, ...]:
     Raises:
         BadInput: fewer rows (or rows of a class) than asked.
     """
-    labels = {id_: label for id_, label in zip(corpus.ids, corpus.labels, strict=True)}
+    labels = dict(zip(corpus.ids, corpus.labels, strict=True))
     if subset.scheme == "natural":
         return _chain(sorted(split.train), subset, "all")
     chosen: list[str] = []
@@ -58,6 +58,29 @@ def subset_ids(corpus: Corpus, split: Split, subset: Subset) -> tuple[str, ...]:
         members = sorted(id_ for id_ in split.train if labels[id_] == name)
         chosen.extend(_chain(members, subset, f"class {name!r}"))
     return tuple(chosen)
+
+
+def capped(ids: Sequence[str], most: int | None) -> tuple[str, ...]:
+    """At most this many ids by a seeded draw: nested in ``most``, the same for every arm.
+
+    The ids keep the order they had; None takes all.
+    """
+    if most is None or most >= len(ids):
+        return tuple(ids)
+    ordered = sorted(ids)
+    kept = {ordered[k] for k in _permutation(len(ordered), "cap", 0)[:most]}
+    return tuple(id_ for id_ in ids if id_ in kept)
+
+
+def scored_ids(split: Split, train_ids: Sequence[str], cap: int | None) -> list[tuple[str, str]]:
+    """(part, id) of every row a run predicts: its training rows and the three scored parts.
+
+    ``cap`` bounds the test rows; the halves of validation are held to a quarter of it.
+    """
+    rows = [("train", id_) for id_ in train_ids]
+    for part, most in (("select", cap and cap // 4), ("calibrate", cap and cap // 4), ("test", cap)):
+        rows.extend((part, id_) for id_ in capped(split.parts[part], most))
+    return rows
 
 
 def ids_sha256(ids: Sequence[str]) -> str:

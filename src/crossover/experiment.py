@@ -1,0 +1,119 @@
+"""A whole run on one page: RunSpec -> RunRecord. Read this first.
+
+The spec names a corpus and a split by fingerprint, a subset of train, a model and how its
+settings are chosen; every rival of a study goes through these same lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from crossover.data.corpus import Corpus
+from crossover.measure.predictions import Predictions
+from crossover.measure.scoring import score_all, selection_measure
+from crossover.model import runtime
+from crossover.model.classifier import Classifier
+from crossover.model.cost_meter import clock, fit_cost, latency, predict_cost
+from crossover.protocol.component import build
+from crossover.protocol.run_spec import RunSpec
+from crossover.protocol.selection.rule import Selected, rule_named
+from crossover.record.environment import capture
+from crossover.record.run_record import RunRecord
+from crossover.record.store import Store
+from crossover.split.nested_subsets import ids_sha256, scored_ids, subset_ids
+from crossover.split.split import Split
+
+
+def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> RunRecord:
+    """Execute one spec and commit its record; a digest the store holds is not run twice.
+
+    Args:
+        spec: what to run.
+        store: where its corpus and split lie and where the record goes.
+        around: cache, threads, device and progress; never part of the run's identity.
+
+    Raises:
+        BadInput: the spec cannot be run on this data.
+        FloatingPointError: training diverged.
+    """
+    if store.has_run(spec.digest):
+        return store.run(spec.digest)
+    corpus, split = _data(store.root, spec.corpus, spec.split)
+    train_ids = split.train if spec.subset is None else subset_ids(corpus, split, spec.subset)
+    around = around or runtime.Runtime(cache=store.cache)
+    with runtime.use(around), threadpool_limits(around.threads):
+        selected, cost = _fit(spec, corpus, split, train_ids)
+        predictions, predicting = _predict(spec, selected, corpus, split, train_ids)
+    stored = predictions.to_parquet()
+    record = RunRecord(
+        spec=spec,
+        scores=score_all(predictions.part("test"), split.groups),
+        cost={**cost, **predicting},
+        predictions_sha256=hashlib.sha256(stored).hexdigest(),
+        history=cast(Classifier, selected.model).history_,
+        trials=selected.trials,
+        environment=capture(),
+        recipe={
+            "corpus": corpus.name,
+            "split": dict(split.recipe),
+            "train_ids_sha256": ids_sha256(train_ids),
+            "selected": dict(selected.settings),
+        },
+    )
+    return store.commit_run(record, stored)
+
+
+@lru_cache(maxsize=4)
+def _data(root: Path, corpus_fingerprint: str, split_fingerprint: str) -> tuple[Corpus, Split]:
+    store = Store(root)
+    corpus, split = store.corpus(corpus_fingerprint), store.split(split_fingerprint)
+    split.verify(corpus)
+    return corpus, split
+
+
+def _fit(
+    spec: RunSpec, corpus: Corpus, split: Split, train_ids: tuple[str, ...]
+) -> tuple[Selected, dict[str, float]]:
+    """Choose settings by the spec's rule and fit the winner on the training rows."""
+    train, shared = corpus.rows(train_ids), corpus.rows(split.parts["select"])
+    models: list[Classifier] = []
+
+    def make(settings: Mapping[str, object]) -> Classifier:
+        part = spec.model.with_settings(**settings) if settings else spec.model
+        seeds = {"seed": spec.seeds.initialisation, "order_seed": spec.seeds.order}
+        models.append(cast(Classifier, build(part, **seeds)))
+        models[-1].on_step = runtime.current().on_step
+        return models[-1]
+
+    rule, measure = rule_named(spec.selection), selection_measure(spec.metric, corpus.classes)
+    with clock() as took:
+        selected = rule.select(
+            make, train, corpus.classes, shared, spec.budget, measure, spec.seeds.initialisation
+        )
+    searched = bool(selected.trials)
+    labels = len(train) + rule.labels_read(shared, searched)
+    counts = {"labels": float(labels), "trials": float(len(selected.trials) or 1)}
+    return selected, {**fit_cost(took, models), **counts}
+
+
+def _predict(
+    spec: RunSpec, selected: Selected, corpus: Corpus, split: Split, train_ids: tuple[str, ...]
+) -> tuple[Predictions, dict[str, float]]:
+    """Probabilities of the training rows and of every scored part, and what they cost."""
+    model = cast(Classifier, selected.model)
+    model.cost_ = {}
+    scored = scored_ids(split, train_ids, spec.test_rows)
+    parts, ids = tuple(part for part, _ in scored), tuple(id_ for _, id_ in scored)
+    rows = corpus.rows(ids)
+    with clock() as took:
+        probabilities = np.asarray(model.predict_proba(rows.texts, rows.meta), dtype=np.float64)
+    cost = predict_cost(took, model, len(ids))
+    predictions = Predictions(ids, parts, tuple(rows.labels), corpus.classes, probabilities)
+    return predictions, {**cost, **latency(model, corpus.rows(predictions.part("test").ids))}

@@ -1,0 +1,76 @@
+"""FeatureStack: named blocks side by side, as a linear model reads them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Self, cast
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+
+from crossover.data.bad_input import BadInput
+from crossover.model.classifier import Arrays, Meta
+from crossover.model.features.block import FeatureBlock
+
+NOTHING = "(no feature)"
+"""Name of the one column of zeros that stands where no block found any."""
+
+
+class FeatureStack:
+    """Blocks by name, their columns joined in the order of the sorted names.
+
+    The blocks given are settings and stay unfitted: the stack fits copies. Where no block has a
+    column (every text empty) there is one column of zeros, so that a linear model falls back on
+    the shares of the classes.
+    """
+
+    def __init__(self, blocks: Mapping[str, FeatureBlock]) -> None:
+        for name, block in blocks.items():
+            if not isinstance(block, FeatureBlock):
+                raise BadInput(
+                    f"features.{name} is {block!r}, expected a feature block "
+                    "(+feature@model.features.NAME=word_tfidf, char_tfidf, surface or declared_meta)"
+                )
+        self._blocks = {name: copy.copy(blocks[name]) for name in sorted(blocks)}
+
+    def fit(self, texts: Sequence[str], meta: Meta | None = None) -> Self:
+        """Fit every block."""
+        self.fit_transform(texts, meta)
+        return self
+
+    def fit_transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
+        """Fit every block and join its columns."""
+        return self._join([block.fit_transform(texts, meta) for block in self._blocks.values()], len(texts))
+
+    def transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
+        """(texts, len(names())) float64, row-wise sorted indices."""
+        return self._join([block.transform(texts, meta) for block in self._blocks.values()], len(texts))
+
+    def names(self) -> list[str]:
+        """``block: column`` for each column."""
+        names = [f"{name}: {column}" for name, block in self._blocks.items() for column in block.names()]
+        return names or [NOTHING]
+
+    def state(self) -> tuple[Arrays, dict[str, object]]:
+        """Arrays as ``features/<block>/<name>``, plain values by block."""
+        arrays: Arrays = {}
+        plain: dict[str, object] = {}
+        for name, block in self._blocks.items():
+            inner, plain[name] = block.state()
+            arrays.update({f"features/{name}/{key}": value for key, value in inner.items()})
+        return arrays, plain
+
+    def restore(self, arrays: Arrays, plain: Mapping[str, object]) -> None:
+        """Take back what :meth:`state` gave."""
+        for name, block in self._blocks.items():
+            prefix = f"features/{name}/"
+            inner = {key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)}
+            block.restore(inner, cast(Mapping[str, object], plain[name]))
+
+    @staticmethod
+    def _join(parts: list[csr_matrix], rows: int) -> csr_matrix:
+        if not sum(part.shape[1] for part in parts):
+            return csr_matrix((rows, 1), dtype=np.float64)
+        joined = parts[0] if len(parts) == 1 else hstack(parts, format="csr")
+        return csr_matrix(joined, dtype=np.float64)

@@ -1,0 +1,96 @@
+"""VocabularyBlock: what the blocks that count terms share: vocabulary and inverse document frequency."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from crossover.data.bad_input import BadInput
+from crossover.model.classifier import Arrays, Meta
+from crossover.model.features.block import FeatureBlock
+
+_NO_TERMS = ("empty vocabulary", "no terms remain")
+
+
+class VocabularyBlock(FeatureBlock):
+    """One column a term, terms in sorted order, counted or weighted by scikit-learn's vectorizer.
+
+    Terms unknown at fitting are ignored later. Training rows without a single term give a block
+    of no columns.
+    """
+
+    min_df: int
+    terms_: list[str]
+    idf_: NDArray[np.float64]
+
+    @abstractmethod
+    def _vectorizer(self, vocabulary: dict[str, int] | None) -> TfidfVectorizer:
+        """The vectorizer of these settings, learning its vocabulary where None is given."""
+
+    def _read(self, texts: Sequence[str]) -> Sequence[str]:
+        """The part of each text that is read."""
+        return texts
+
+    def fit(self, texts: Sequence[str], meta: Meta | None = None) -> Self:
+        """Learn the vocabulary and document frequencies of these rows."""
+        self.fit_transform(texts, meta)
+        return self
+
+    def fit_transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
+        """Fit, and transform the same rows in one pass over the text."""
+        if self.min_df < 1:
+            raise BadInput(f"{type(self).__name__}: min_df={self.min_df}, expected at least 1 row a term")
+        learning = self._vectorizer(None)
+        try:
+            # No term can be in more rows than there are; scikit-learn calls that a wrong min_df.
+            if self.min_df > len(texts):
+                raise ValueError(_NO_TERMS[0])
+            matrix = learning.fit_transform(self._read(texts))
+        except ValueError as error:
+            if not any(phrase in str(error) for phrase in _NO_TERMS):
+                raise
+            self._keep([], np.zeros(0))
+            return csr_matrix((len(texts), 0))
+        weighted = learning.use_idf
+        terms = cast(list[str], learning.get_feature_names_out().tolist())
+        self._keep(terms, learning.idf_ if weighted else np.ones(len(terms)))
+        matrix.sort_indices()
+        return csr_matrix(matrix)
+
+    def transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
+        """(texts, terms) weights of the terms known."""
+        self._require_fitted("terms_")
+        if not self.terms_:
+            return csr_matrix((len(texts), 0))
+        matrix = self._fitted.transform(self._read(texts))
+        matrix.sort_indices()
+        return csr_matrix(matrix)
+
+    def names(self) -> list[str]:
+        """The terms."""
+        self._require_fitted("terms_")
+        return self.terms_
+
+    def state(self) -> tuple[Arrays, dict[str, object]]:
+        """Terms in column order, and the inverse document frequency of each."""
+        self._require_fitted("terms_")
+        return {"idf": self.idf_}, {"terms": self.terms_}
+
+    def restore(self, arrays: Arrays, plain: Mapping[str, object]) -> None:
+        """Take back what :meth:`state` gave."""
+        self._keep(list(cast(Sequence[str], plain["terms"])), arrays["idf"].astype(np.float64))
+
+    def _keep(self, terms: list[str], idf: NDArray[np.float64]) -> None:
+        # A fitted block and a restored one hold the same vectorizer, so both give the same bits.
+        self.terms_ = terms
+        self.idf_ = idf
+        if terms:
+            self._fitted = self._vectorizer({term: column for column, term in enumerate(terms)})
+            if self._fitted.use_idf:
+                self._fitted.idf_ = idf

@@ -1,0 +1,41 @@
+"""The ledger of looks at the test: who has decided something after seeing these test scores.
+
+A look is one verdict, or one run outside a study, on one test part; each is one file,
+exclusively created, so that a resume or a second writer does not count twice. Widening for
+many looks belongs to whoever concludes or reports, never to a stored run (methods.md 8).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def note_look(root: Path, test_fingerprint: str, who: str, what: str) -> int:
+    """Note that ``who`` (a study or run by name) read this test part; returns the looks so far."""
+    if not _NAME.fullmatch(who):
+        raise ValueError(f"a look is noted under a study's or run's name, not {who!r}")
+    folder = root / "test_reads" / test_fingerprint
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(folder / f"{who}.json", "x", encoding="utf-8") as file:
+            json.dump({"who": who, "what": what}, file, ensure_ascii=False)
+    except FileExistsError:
+        pass
+    return looks(root, test_fingerprint)
+
+
+def looks(root: Path, test_fingerprint: str) -> int:
+    """How many looks at this test part are noted."""
+    return len(list((root / "test_reads" / test_fingerprint).glob("*.json")))
+
+
+def read_looks(root: Path, test_fingerprint: str) -> list[Mapping[str, str]]:
+    """The looks noted, by name."""
+    files = sorted((root / "test_reads" / test_fingerprint).glob("*.json"))
+    return [cast(Mapping[str, str], json.loads(file.read_text(encoding="utf-8"))) for file in files]

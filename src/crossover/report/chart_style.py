@@ -1,0 +1,146 @@
+"""How every figure looks: colours, axes, labels at the ends of lines.
+
+The colours are those of Okabe and Ito (2008), told apart with any colour vision; each arm has a
+shape of its own too. A page in dark mode recolours the neutral tones by their attribute values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crossover.report.visible_text import visible
+
+INK, MUTED, RULE, GRID, PAPER, SHADE = "#20262d", "#5b6570", "#8d969f", "#e3e7ea", "#ffffff", "#e8a317"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08a00", "#56b4e9", "#7a5195", "#6b6b6b")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "triangle-right")
+WIDTH, HEIGHT = 620, 300
+DRAWS_SHOWN = 60
+"""Points drawn of one arm at one size."""
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    """Colour, shape and short name of one arm, the same in every figure of a page."""
+
+    key: str
+    label: str
+    colour: str
+    shape: str
+    illustration: bool
+
+
+def arm_styles(arms: Mapping[str, Mapping[str, object]]) -> dict[str, ArmStyle]:
+    """A style for each arm, in order; labels are made different where titles are alike."""
+    styles: dict[str, ArmStyle] = {}
+    taken: set[str] = set()
+    for k, (key, arm) in enumerate(arms.items()):
+        label = first = short(str(arm.get("title") or key))
+        copy = 2
+        while label in taken:
+            label, copy = f"{first} ({copy})", copy + 1
+        taken.add(label)
+        styles[key] = ArmStyle(
+            key, label, COLOURS[k % len(COLOURS)], SHAPES[k % len(SHAPES)], arm.get("illustration") is True
+        )
+    return styles
+
+
+def short(text: str, limit: int = 34) -> str:
+    """One line of a text for a label."""
+    line = visible(" ".join(text.split()), 200)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def metric_title(name: str) -> str:
+    """``macro_f1`` as a reader knows it."""
+    known = {"macro_f1": "macro-F1", "mcc": "Matthews correlation", "log_loss": "log loss", "brier": "Brier score"}
+    return known.get(name, short(name.replace("_", " ")))
+
+
+def size_axis(sizes: Sequence[float], title: str) -> Any:
+    """The log2 x axis with a tick at every grid size."""
+    import altair as alt
+
+    values = sorted(set(sizes))
+    return alt.X(
+        "x:Q",
+        title=f"{title}, log scale",
+        scale=alt.Scale(type="log", base=2, domain=list(size_domain(values)), nice=False),
+        axis=alt.Axis(values=values, format=",d", labelOverlap="greedy", grid=False, tickSize=5),
+    )
+
+
+def size_domain(sizes: Sequence[float]) -> tuple[float, float]:
+    """Ends of the x axis: a little room beyond the grid sizes."""
+    return min(sizes) * 2**-0.3, max(sizes) * 2**0.3
+
+
+def value_axis(values: Sequence[float], title: str, signed: bool = False) -> Any:
+    """The y axis over these values, its title set level above it."""
+    import altair as alt
+
+    return alt.Y(
+        "y:Q",
+        title=title,
+        scale=alt.Scale(domain=list(value_domain(values)), nice=False, zero=False),
+        axis=alt.Axis(
+            titleAngle=0, titleAlign="left", titleAnchor="end", titleY=-12, titleX=-30, titleBaseline="bottom",
+            tickCount=6, format="+.3~f" if signed else ".3~f", domain=False, ticks=False,
+        ),
+    )  # fmt: skip
+
+
+def value_domain(values: Sequence[float]) -> tuple[float, float]:
+    """Ends of an axis over these values, never of zero length."""
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or max(abs(high) * 0.05, 0.01)
+    return low - room, high + room
+
+
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """Positions moved as little as a single sweep can so that neighbours are ``gap`` apart."""
+    order = sorted(range(len(positions)), key=lambda k: (positions[k], k))
+    placed = list(positions)
+    for before, after in zip(order, order[1:], strict=False):
+        placed[after] = max(placed[after], placed[before] + gap)
+    if order:
+        shift = math.fsum(placed[k] - positions[k] for k in order) / len(order)
+        placed = [value - shift for value in placed]
+    return placed
+
+
+def finished(layers: Sequence[Any], title: str, subtitle: str, height: int = HEIGHT, right: int = 20) -> dict[str, Any]:
+    """The layers as one specification in the house style; ``right`` is room for labels."""
+    import altair as alt
+
+    chart = (
+        alt.layer(*layers)
+        .properties(
+            width=WIDTH,
+            height=height,
+            padding={"left": 8, "top": 8, "right": right, "bottom": 8},
+            title=alt.TitleParams(title, subtitle=subtitle, anchor="start", frame="group", offset=26),
+        )
+        .configure(background=PAPER, font="Liberation Sans, Arial, Helvetica, sans-serif")
+        .configure_view(stroke=None)
+        .configure_title(
+            fontSize=15, color=INK, subtitleColor=MUTED, subtitleFontSize=12, subtitlePadding=5, fontWeight=600,
+            limit=820,
+        )
+        .configure_axis(
+            labelColor=MUTED, titleColor=MUTED, labelFontSize=12, titleFontSize=12, titleFontWeight="normal",
+            gridColor=GRID, domainColor=RULE, tickColor=RULE, titlePadding=10, labelLimit=240, titleLimit=600,
+        )
+    )  # fmt: skip
+    spec: dict[str, Any] = chart.to_dict()
+    return spec
+
+
+def data(rows: Sequence[Mapping[str, object]]) -> Any:
+    """Rows as inline data."""
+    import altair as alt
+
+    return alt.Data(values=[dict(row) for row in rows])

@@ -1,0 +1,127 @@
+"""Learning curves: the score of every arm against labelled rows, with interval bands and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crossover.report import chart_style as style
+from crossover.report.drawing import Chart
+from crossover.report.plain_values import Plain, keyed_rows, number, numbers, rows, text
+
+
+def learning_curves(plain: Plain) -> Chart | None:
+    """The figure for a crossover verdict's ``numbers``; None where no arm has a point."""
+    arms = keyed_rows(plain, "arms")
+    styles = style.arm_styles(arms)
+    lines = {key: line for key, arm in arms.items() if (line := _line(arm))}
+    if not lines:
+        return None
+    sizes = [point["x"] for line in lines.values() for point in line]
+    values = [
+        value
+        for line in lines.values()
+        for point in line
+        for value in (point["y"], point["low"], point["high"], *point["draws"])
+        if value is not None
+    ]
+    metric = style.metric_title(text(plain, "metric", "score"))
+    axes = {
+        "x": style.size_axis(sizes, text(plain, "axis", "labelled rows (n)")),
+        "y": style.value_axis(values, metric),
+    }
+    layers: list[Any] = []
+    for k, (key, line) in enumerate(lines.items()):
+        layers += _arm_layers(line, styles[key], axes, 2 ** (0.07 * (k - (len(lines) - 1) / 2)))
+    layers.append(_labels(lines, styles, axes, style.value_domain(values)))
+    corpus = style.short(text(_corpus(plain), "name"), 40)
+    return Chart(
+        "learning_curves",
+        f"Learning curves: {metric} against labelled rows for {len(lines)} arms",
+        "Line: mean over draws of the training rows; band: its interval; each small mark is one draw, set slightly "
+        "aside so that arms do not hide each other. Hollow marks are sizes that only located the crossing "
+        "(stage 1); dashed lines are illustrations and enter no verdict.",
+        style.finished(layers, "Learning curves", f"{metric} on the test rows{f' of {corpus}' if corpus else ''}", right=24),
+    )
+
+
+def _corpus(plain: Plain) -> Plain:
+    corpus = plain.get("corpus")
+    return corpus if isinstance(corpus, Mapping) else {}
+
+
+def _line(arm: Plain) -> list[dict[str, Any]]:
+    points = []
+    for row in rows(arm, "curve"):
+        size, mean = number(row, "size"), number(row, "mean")
+        if size is None or mean is None or size <= 0:
+            continue
+        points.append(
+            {
+                "x": size,
+                "y": mean,
+                "low": number(row, "low"),
+                "high": number(row, "high"),
+                "draws": numbers(row, "draws")[: style.DRAWS_SHOWN],
+                "decides": number(row, "stage") != 1,
+            }
+        )
+    return sorted(points, key=lambda point: float(point["x"]))
+
+
+def _arm_layers(
+    line: Sequence[Mapping[str, Any]], arm: style.ArmStyle, axes: Mapping[str, Any], aside: float
+) -> list[Any]:
+    import altair as alt
+
+    layers = []
+    band = [point for point in line if point["low"] is not None and point["high"] is not None]
+    if band:
+        made = alt.Chart(style.data([{"x": p["x"], "y": p["low"], "y2": p["high"]} for p in band]))
+        layers.append(made.mark_area(color=arm.colour, opacity=0.15).encode(**axes, y2="y2:Q"))
+        layers.append(made.mark_rule(color=arm.colour, opacity=0.55, strokeWidth=1.5).encode(**axes, y2="y2:Q"))
+    draws = [{"x": p["x"] * aside, "y": value} for p in line for value in p["draws"]]
+    if draws:
+        layers.append(
+            alt.Chart(style.data(draws))
+            .mark_point(shape=arm.shape, filled=True, size=14, color=arm.colour, opacity=0.5)
+            .encode(**axes)
+        )
+    means = alt.Chart(style.data([{"x": p["x"], "y": p["y"]} for p in line]))
+    dash = [6, 4] if arm.illustration else [1, 0]
+    layers.append(means.mark_line(color=arm.colour, strokeWidth=2.2, strokeDash=dash).encode(**axes))
+    for decides in (True, False):
+        marks = [{"x": p["x"], "y": p["y"]} for p in line if p["decides"] is decides]
+        if marks:
+            fill = arm.colour if decides and not arm.illustration else style.PAPER
+            layers.append(
+                alt.Chart(style.data(marks))
+                .mark_point(shape=arm.shape, size=58, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1)
+                .encode(**axes)
+            )
+    return layers
+
+
+def _labels(
+    lines: Mapping[str, Sequence[Mapping[str, Any]]],
+    styles: Mapping[str, style.ArmStyle],
+    axes: Mapping[str, Any],
+    domain: tuple[float, float],
+) -> Any:
+    """Each arm's name at the end of its line, names of one end kept apart."""
+    import altair as alt
+
+    ends: dict[float, list[str]] = {}
+    for key, line in lines.items():
+        ends.setdefault(line[-1]["x"], []).append(key)
+    gap = 17 / style.HEIGHT * (domain[1] - domain[0])
+    layers = []
+    for end, keys in sorted(ends.items()):
+        for key, place in zip(keys, style.spread([lines[key][-1]["y"] for key in keys], gap), strict=True):
+            arm = styles[key]
+            label = f"{arm.label} (illustration)" if arm.illustration else arm.label
+            chart = alt.Chart(style.data([{"x": end, "y": place, "label": label}])).encode(**axes, text="label:N")
+            place_of = {"align": "left", "dx": 12, "fontSize": 12.5, "fontWeight": 600, "limit": 330}
+            layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, **place_of))
+            layers.append(chart.mark_text(color=arm.colour, **place_of))
+    return alt.layer(*layers)

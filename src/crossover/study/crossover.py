@@ -1,0 +1,275 @@
+"""The crossover study: from how many labels on does the expensive arm pay, and does it stop?
+
+Two stages (methods.md 1): a few draws on the full grid locate the change of sign, fresh draws
+at the sizes around it decide; the verdict reads the second stage only. Arms under ``limits``
+run on a grid of their own and are pilots or illustrations beside the primary pair.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Corpus
+from crossover.measure.metric.metric import metric_named
+from crossover.protocol.component import Component
+from crossover.protocol.run_spec import RunSpec, Seeds, digest_of
+from crossover.record.run_record import RunRecord
+from crossover.split.nested_subsets import Subset, overlap_fraction
+from crossover.split.split import Split
+from crossover.study import crossover_answer
+from crossover.study.grid import Grid, collect
+from crossover.study.study import Verdict
+
+DECIDING_SIZES = 4
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A grid of its own for an arm too dear for the full one; one draw is an illustration."""
+
+    sizes: tuple[int, ...]
+    draws: int = 1
+    test_rows: int | None = None
+
+
+@dataclass
+class CrossoverStudy:
+    """Which of two arms is better at which number of labels, and where that changes.
+
+    Args:
+        corpus: the corpus, as kept in the store.
+        split: its split, shared by every arm.
+        arms: name -> model; the names are used in sentences.
+        cheap: the arm that must be beaten.
+        expensive: the arm that may pay; with ``cheap`` the primary pair, named before the run.
+        sizes: grid of training rows (or rows a class, for scheme=per_class), ascending.
+        locate_draws: draws on the full grid, used only to locate.
+        draws: fresh draws at the bracketing sizes, which decide; four or fewer are a pilot.
+        seeds: runs a draw, averaged before draws are compared; 1 is best at a fixed total.
+        pools: number of disjoint pools the train part is cut into; bounds the total draws.
+        scheme: natural (prevalence as it is, the primary answer) or per_class.
+        metric: metric of record.
+        margin: least difference worth paying for, set before the run; ``second_margin`` is
+            reported beside it.
+        equivalence: half-width within which the gain counts as vanished.
+        budgets: tuning trials an arm; the first is the headline, further ones ask whether the
+            verdict depends on the tuning budget.
+        selection: inside or shared, the rule that picks among trials.
+        limits: arm -> grid of its own.
+        prices: ``label``, ``hour`` and ``prediction`` in one currency, ``volume`` predictions
+            over the model's life, ``points`` the score one unit of it must buy (optional).
+        test_rows: cap on scored test rows, None for all.
+        named_ends: the two ends of the grid were named beforehand as the places of the claim.
+    """
+
+    corpus: Corpus
+    split: Split
+    arms: Mapping[str, Component]
+    cheap: str
+    expensive: str
+    sizes: Sequence[int]
+    locate_draws: int = 2
+    draws: int = 8
+    seeds: int = 1
+    pools: int = 16
+    scheme: str = "natural"
+    metric: str = "macro_f1"
+    margin: float = 0.0
+    second_margin: float = 0.01
+    equivalence: float = 0.01
+    budgets: Sequence[int] = (1,)
+    selection: str = "inside"
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
+    test_rows: int | None = None
+    named_ends: bool = False
+    name: str = "crossover"
+
+    def __post_init__(self) -> None:
+        self.split.verify(self.corpus)
+        metric_named(self.metric)
+        for role, arm in (("cheap", self.cheap), ("expensive", self.expensive)):
+            if arm not in self.arms:
+                raise BadInput(f"study.{role}={arm!r} is no arm; the arms are {sorted(self.arms)}")
+            if arm in self.limits:
+                raise BadInput(
+                    f"study.limits names {arm!r}, which is of the primary pair; set sizes and draws"
+                )
+        if self.cheap == self.expensive:
+            raise BadInput(f"study.cheap and study.expensive are both {self.cheap!r}; name two arms")
+        unknown = set(self.limits) - set(self.arms)
+        if unknown:
+            raise BadInput(
+                f"study.limits names {sorted(unknown)[0]!r}, which is no arm; arms: {sorted(self.arms)}"
+            )
+        total = self.locate_draws + self.draws
+        if self.pools and total > self.pools:
+            raise BadInput(
+                f"{total} draws from {self.pools} disjoint pools: raise study.pools to at least {total}"
+            )
+        if self.locate_draws < 1 or self.draws < 2 or self.seeds < 1:
+            raise BadInput("study.locate_draws and study.seeds must be at least 1, study.draws at least 2")
+        for arm, sizes in {"the study": self.sizes, **{a: v.sizes for a, v in self.limits.items()}}.items():
+            _check_sizes(arm, list(sizes), self._pool_rows, self.scheme)
+
+    @property
+    def _pool_rows(self) -> int:
+        """Training rows, or rows of the smallest class for scheme=per_class."""
+        if self.scheme == "natural":
+            return len(self.split.train)
+        labels = self.corpus.rows(self.split.train).labels
+        return int(np.min(np.unique(labels, return_counts=True)[1]))
+
+    def settings(self) -> dict[str, object]:
+        """Plain values that decide the plan; their digest names the study's folder."""
+        plain = ("cheap", "expensive", "locate_draws", "draws", "seeds", "pools", "scheme", "metric",
+                 "margin", "second_margin", "equivalence", "selection", "test_rows", "named_ends")  # fmt: skip
+        return {
+            "corpus": self.corpus.fingerprint,
+            "split": self.split.fingerprint,
+            "arms": {name: arm.to_json() for name, arm in self.arms.items()},
+            "sizes": list(self.sizes),
+            "budgets": list(self.budgets),
+            "prices": dict(self.prices),
+            "limits": {
+                arm: {"sizes": list(limit.sizes), "draws": limit.draws, "test_rows": limit.test_rows}
+                for arm, limit in self.limits.items()
+            },
+            **{name: getattr(self, name) for name in plain},
+        }
+
+    @property
+    def full_arms(self) -> list[str]:
+        """Arms that run on the full grid."""
+        return [arm for arm in self.arms if arm not in self.limits]
+
+    @property
+    def locating(self) -> range:
+        """Draws of the first stage."""
+        return range(self.locate_draws)
+
+    @property
+    def deciding(self) -> range:
+        """Draws of the second stage, none of them in the first."""
+        return range(self.locate_draws, self.locate_draws + self.draws)
+
+    def specs(self, arm: str, size: int, draw: int, budget: int) -> list[RunSpec]:
+        """The runs of one cell, one a seed; seeds are fresh for every (draw, arm, size)."""
+        model = self.arms[arm]
+        limit = self.limits.get(arm)
+        specs = []
+        for repeat in range(self.seeds):
+            key = f"{digest_of(model.to_json())}/{size}/{draw}/{repeat}"
+            seed = zlib.crc32(key.encode("utf-8")) & 0x7FFFFFFF
+            specs.append(
+                RunSpec(
+                    corpus=self.corpus.fingerprint,
+                    split=self.split.fingerprint,
+                    model=model,
+                    subset=Subset(self.scheme, size, draw, self.pools),
+                    metric=self.metric,
+                    budget=budget,
+                    selection=self.selection,
+                    seeds=Seeds(seed, seed),
+                    test_rows=limit.test_rows if limit is not None else self.test_rows,
+                )
+            )
+        return specs
+
+    def cells(
+        self, records: Mapping[str, RunRecord], budget: int
+    ) -> dict[tuple[str, int, int], list[RunSpec]]:
+        """Every (arm, size, draw) wanted at one budget, given what is finished."""
+        wanted = {
+            (arm, size, draw): self.specs(arm, size, draw, budget)
+            for arm in self.full_arms
+            for size in self.sizes
+            for draw in self.locating
+        }
+        for arm, limit in self.limits.items() if budget == self.budgets[0] else ():
+            for size in limit.sizes:
+                for draw in range(limit.draws):
+                    for name in (arm, self.cheap):
+                        wanted[name, size, draw] = self.specs(name, size, draw, budget)
+        for size in self.deciding_sizes(records):
+            for draw in self.deciding:
+                for arm in self.full_arms:
+                    wanted[arm, size, draw] = self.specs(arm, size, draw, budget)
+        return wanted
+
+    def plan(self, records: Mapping[str, RunRecord]) -> list[RunSpec]:
+        """First the full grid, then fresh draws at the sizes that bracket a change of sign."""
+        specs: dict[str, RunSpec] = {}
+        for budget in self.budgets:
+            for cell in self.cells(records, budget).values():
+                specs.update({spec.digest: spec for spec in cell})
+        return list(specs.values())
+
+    def grid(self, records: Mapping[str, RunRecord], budget: int, located: bool = True) -> Grid:
+        """The finished cells at one budget; ``located`` False leaves the second stage out."""
+        cells = self.cells(records if located else {}, budget)
+        digests = {key: [spec.digest for spec in specs] for key, specs in cells.items()}
+        sizes = {size for _, size, _ in cells}
+        overlap = {size: overlap_fraction(size, self._pool_rows, self.pools) for size in sizes}
+        return collect(records, digests, self.split.groups, overlap)
+
+    def deciding_sizes(self, records: Mapping[str, RunRecord]) -> list[int]:
+        """The sizes of the second stage, from the first stage of the headline budget alone.
+
+        Empty until every size has a finished pair (or has failed in all its draws).
+        """
+        first = self.grid(records, self.budgets[0], located=False) if records else None
+        if first is None:
+            return []
+        means: dict[int, float] = {}
+        for size in self.sizes:
+            found = first.evidence(self.metric, self.cheap, self.expensive, size, self.locating)
+            if found is not None:
+                means[size] = float(found[0].differences.mean())
+        if len(means) < min(2, len(self.sizes)):
+            return []
+        return bracketing_sizes(means, self.margin)
+
+    def conclude(self, records: Mapping[str, RunRecord]) -> Verdict:
+        """The verdict, from second-stage draws only; pure in the records given."""
+        return crossover_answer.conclude(self, records)
+
+
+def bracketing_sizes(means: Mapping[int, float], margin: float) -> list[int]:
+    """Up to four sizes around the best single change of sign of mean - margin, or the extremes.
+
+    The change is put where the differences on the wrong side of it sum to least. With no change
+    of sign: both ends and the two sizes nearest the margin.
+    """
+    sizes = sorted(means)
+    if len(sizes) <= DECIDING_SIZES:
+        return sizes
+    gains = np.array([means[size] - margin for size in sizes])
+    if (gains > 0).all() or (gains <= 0).all():
+        inner = sorted(range(1, len(sizes) - 1), key=lambda k: abs(gains[k]))[: DECIDING_SIZES - 2]
+        return [sizes[k] for k in sorted({0, len(sizes) - 1, *inner})]
+    best, where = np.inf, 1
+    for cut in range(1, len(sizes)):
+        for sign in (1.0, -1.0):
+            wrong = np.maximum(-sign * gains[:cut], 0).sum() + np.maximum(sign * gains[cut:], 0).sum()
+            if wrong < best:
+                best, where = float(wrong), cut
+    start = min(max(where - DECIDING_SIZES // 2, 0), len(sizes) - DECIDING_SIZES)
+    return sizes[start : start + DECIDING_SIZES]
+
+
+def _check_sizes(whose: str, sizes: list[int], pool: int, scheme: str) -> None:
+    unit = "rows" if scheme == "natural" else "rows of the smallest class"
+    if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 2:
+        raise BadInput(f"sizes of {whose}: {sizes}; expected ascending numbers of at least 2")
+    if sizes[-1] >= pool:
+        fitting = [size for size in sizes if size <= pool // 2]
+        raise BadInput(
+            f"sizes of {whose} go to {sizes[-1]}, the train part has {pool} {unit}: at the whole pool there is "
+            f"no draw variance. Ask for at most {pool // 2} (study.sizes={fitting or [pool // 4, pool // 2]})"
+        )

@@ -1,0 +1,265 @@
+"""Crossover: from the grid of runs to pairs, curves, costs, sentences and the Verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.measure.crossing import Crossing, SizeEvidence, find_crossing
+from crossover.measure.two_way import paired_mean
+from crossover.record.run_record import RunRecord
+from crossover.study import crossover_sentence as say
+from crossover.study.grid import Grid
+from crossover.study.study import Verdict
+
+if TYPE_CHECKING:
+    from crossover.study.crossover import CrossoverStudy
+
+Json = dict[str, object]
+
+
+def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict:
+    """The verdict of a crossover study; see CrossoverStudy."""
+    grid = study.grid(records, study.budgets[0])
+    pairs = [pair for pair in all_pairs(study, grid) if pair is not None]
+    primary = next((pair for pair in pairs if pair["primary"]), None)
+    tuned = [entry for budget in study.budgets[1:] if (entry := _at_budget(study, records, budget))]
+    kind = str(primary["kind"]) if primary else "not_resolved"
+    numbers: Json = {
+        "metric": study.metric,
+        "axis": say.axis(study),
+        "corpus": {
+            "name": study.corpus.name,
+            "fingerprint": study.corpus.fingerprint,
+            "rows": len(study.corpus),
+            "classes": list(study.corpus.classes),
+            "card": study.corpus.card.to_json(),
+        },
+        "split": {
+            "fingerprint": study.split.fingerprint,
+            "recipe": dict(study.split.recipe),
+            "sizes": {part: len(ids) for part, ids in study.split.parts.items()},
+        },
+        "sizes": list(study.sizes),
+        "deciding_sizes": study.deciding_sizes(records),
+        "arms": {arm: _arm(study, grid, arm) for arm in study.arms},
+        "pairs": pairs,
+        "budgets": [{"trials": study.budgets[0], "kind": kind}, *tuned],
+        "prices": dict(study.prices),
+        "cost": _costs(study, grid),
+    }
+    return Verdict(
+        study=study.name,
+        kind=kind,
+        sentence=say.headline(study, primary, tuned),
+        numbers=numbers,
+        population=say.population(study),
+        would_change=say.would_change(study, primary),
+        next_step=say.next_step(study, primary),
+        flags=say.flags(study, primary, numbers),
+        runs=tuple(sorted(records)),
+    )
+
+
+def all_pairs(study: CrossoverStudy, grid: Grid) -> list[Json | None]:
+    """The primary pair at 95%, every other arm against the cheap one at 1 - .05/q."""
+    others = [arm for arm in study.arms if arm not in (study.cheap, study.expensive)]
+    level = 1 - 0.05 / max(1, len(others))
+    pairs = [pair_entry(study, grid, study.expensive, 0.95)]
+    return [*pairs, *(pair_entry(study, grid, arm, level) for arm in others)]
+
+
+def pair_entry(study: CrossoverStudy, grid: Grid, expensive: str, level: float) -> Json | None:
+    """One pair: differences at each size, the crossing, its second margin and its log loss."""
+    limit = study.limits.get(expensive)
+    sizes = list(limit.sizes) if limit is not None else list(study.sizes)
+    draws = range(limit.draws) if limit is not None else study.deciding
+    found, clusters = gather(study, grid, study.metric, expensive, sizes, draws)
+    shown = [] if limit is not None else sizes
+    first, _ = gather(study, grid, study.metric, expensive, shown, study.locating)
+    entry: Json = {
+        "cheap": study.cheap,
+        "expensive": expensive,
+        "primary": expensive == study.expensive,
+        "level": level,
+        "margin": study.margin,
+        "differences": [_difference(e, clusters, level, 2) for e in found]
+        + [_difference(e, clusters, level, 1) for e in first],
+    }
+    if not found:
+        return None if not first else {**entry, **_undecided("no deciding draw has finished")}
+    if min(len(e.differences) for e in found) < 2 or len(found) < 2:
+        return {**entry, **_undecided("illustration: too few draws or sizes to decide anything")}
+    answer = _crossing(study, found, clusters, study.margin, level)
+    losses, loss_clusters = gather(study, grid, "log_loss", expensive, [e.size for e in found], draws)
+    entry |= crossing_json(answer)
+    entry["second_margin"] = crossing_json(_crossing(study, found, clusters, study.second_margin, level))
+    entry["log_loss"] = {
+        **crossing_json(find_crossing(losses, 0.0, clusters=loss_clusters, level=level)),
+        "differences": [_difference(e, loss_clusters, level, 2) for e in losses],
+    }
+    entry["sentence"] = say.pair(study, entry)
+    return entry
+
+
+def gather(
+    study: CrossoverStudy, grid: Grid, metric: str, expensive: str, sizes: Sequence[int], draws: Sequence[int]
+) -> tuple[list[SizeEvidence], NDArray[np.int64] | None]:
+    """Evidence at each size where both arms finished a draw, and the clusters of its rows."""
+    found: list[SizeEvidence] = []
+    clusters = None
+    for size in sizes:
+        pair = grid.evidence(metric, study.cheap, expensive, size, draws)
+        if pair is not None:
+            found.append(pair[0])
+            clusters = pair[1]
+    return found, clusters
+
+
+def crossing_json(answer: Crossing) -> Json:
+    """A Crossing as plain values, without the evidence it was made from."""
+    return {
+        "kind": answer.kind,
+        "estimate": answer.estimate,
+        "pieces": [asdict(piece) for piece in answer.pieces],
+        "draws_needed": answer.draws_needed,
+        "pilot": answer.pilot,
+        "exploratory": answer.exploratory,
+        "reasons": list(answer.reasons),
+    }
+
+
+def _crossing(
+    study: CrossoverStudy,
+    found: Sequence[SizeEvidence],
+    clusters: NDArray[np.int64] | None,
+    margin: float,
+    level: float,
+) -> Crossing:
+    return find_crossing(
+        found,
+        margin,
+        equivalence=study.equivalence,
+        named_ends=study.named_ends,
+        clusters=clusters,
+        level=level,
+    )
+
+
+def _undecided(reason: str) -> Json:
+    return {
+        "kind": "not_resolved",
+        "estimate": None,
+        "pieces": [],
+        "draws_needed": "",
+        "pilot": True,
+        "exploratory": False,
+        "reasons": [reason],
+        "sentence": reason,
+    }
+
+
+def _difference(evidence: SizeEvidence, clusters: NDArray[np.int64] | None, level: float, stage: int) -> Json:
+    mean = paired_mean(evidence.differences, evidence.overlap, clusters)
+    low, high = mean.interval(level)
+    return {
+        "size": evidence.size,
+        "mean": mean.mean,
+        "low": low,
+        "high": high,
+        "draws": [float(v) for v in evidence.differences.mean(axis=1)],
+        "n_draws": mean.draws,
+        "rows": mean.rows,
+        "overlap": evidence.overlap,
+        "stage": stage,
+    }
+
+
+def _arm(study: CrossoverStudy, grid: Grid, arm: str) -> Json:
+    limit = study.limits.get(arm)
+    sizes = sorted({size for a, size, _ in grid.cells if a == arm})
+    curve = []
+    for size in sizes:
+        deciding = [d for d in grid.draws(arm, size) if d in study.deciding] if limit is None else []
+        draws = deciding if len(deciding) > 1 else grid.draws(arm, size)
+        stage = 2 if draws == deciding else 1
+        curve.append({**grid.curve(study.metric, arm, size, draws), "stage": stage})
+    return {
+        "title": say.title(study.arms[arm]),
+        "component": study.arms[arm].to_json(),
+        "illustration": limit is not None and limit.draws < 2,
+        "pilot": limit is not None and limit.draws <= 4,
+        "curve": curve,
+    }
+
+
+def _at_budget(study: CrossoverStudy, records: Mapping[str, RunRecord], budget: int) -> Json | None:
+    """The primary pair at a larger budget, and at equal tuning seconds."""
+    grid = study.grid(records, budget)
+    pair = pair_entry(study, grid, study.expensive, 0.95)
+    if pair is None:
+        return None
+    entry: Json = {
+        "trials": budget,
+        "kind": pair["kind"],
+        "estimate": pair["estimate"],
+        "pieces": pair["pieces"],
+    }
+    entry["sentence"] = pair["sentence"]
+    headline = study.grid(records, study.budgets[0])
+    cheap_tuned = _seconds(grid, study.cheap)
+    dear_once = _seconds(headline, study.expensive)
+    if cheap_tuned <= dear_once:
+        # The cheap arm's whole search costs no more than one fit of the expensive one.
+        mixed = Grid(headline.groups, headline.overlap_of)
+        mixed.cells = {k: c for k, c in headline.cells.items() if k[0] != study.cheap}
+        mixed.cells |= {k: c for k, c in grid.cells.items() if k[0] == study.cheap}
+        equal = pair_entry(study, mixed, study.expensive, 0.95)
+        if equal is not None:
+            entry["equal_seconds"] = {
+                "kind": equal["kind"],
+                "estimate": equal["estimate"],
+                "pieces": equal["pieces"],
+                "trials": {study.cheap: budget, study.expensive: study.budgets[0]},
+            }
+    return entry
+
+
+def _seconds(grid: Grid, arm: str) -> float:
+    """Cold fitting seconds, summed over the cells of an arm."""
+    cells = [cell for (name, _, _), cell in grid.cells.items() if name == arm]
+    return sum(record.cost["fit_seconds_cold"] for cell in cells for record in cell.records)
+
+
+def _costs(study: CrossoverStudy, grid: Grid) -> list[Json]:
+    """Cost of each arm and size, with the envelope C where prices are given."""
+    rows: list[Json] = []
+    for arm in study.arms:
+        for size in sorted({s for a, s, _ in grid.cells if a == arm}):
+            point = grid.curve(study.metric, arm, size, grid.draws(arm, size))
+            names = ("fit_seconds", "fit_seconds_cold", "predict_ms", "predict_ms_cold", "latency_p50_ms",
+                     "latency_p95_ms", "peak_memory_mb", "tokens", "parameters", "labels", "mean")  # fmt: skip
+            row: Json = {"arm": arm, "size": size, **{name: point[name] for name in names}}
+            row["envelope"] = envelope(study.prices, {k: float(row[k]) for k in names})  # type: ignore[arg-type]
+            rows.append(row)
+    return rows
+
+
+def envelope(prices: Mapping[str, float], cost: Mapping[str, float]) -> float | None:
+    """C = label price x labels + training hours + predictions over the model's life (methods.md 1).
+
+    Training is counted cold. None where no price was given.
+    """
+    if not prices:
+        return None
+    volume = prices.get("volume", 0.0)
+    hours = (cost["fit_seconds_cold"] + volume * cost["predict_ms_cold"] / 1000) / 3600
+    return (
+        prices.get("label", 0.0) * cost["labels"]
+        + prices.get("hour", 0.0) * hours
+        + prices.get("prediction", 0.0) * volume
+    )

@@ -1,0 +1,187 @@
+"""What the runs of a grid of (arm, size, draw) say: learning curves and paired evidence.
+
+Arms are paired by draw alone: a seed of one arm and a seed of another share nothing. Seeds
+nested in a draw are averaged before draws are compared (methods.md 1).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.measure.crossing import SizeEvidence
+from crossover.measure.metric.metric import Metric, metric_named
+from crossover.measure.predictions import Predictions
+from crossover.measure.two_way import paired_mean
+from crossover.record.run_record import RunRecord
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one arm at one size and draw, one a seed."""
+
+    arm: str
+    size: int
+    draw: int
+    records: tuple[RunRecord, ...]
+
+    @property
+    def test(self) -> Predictions:
+        """Test predictions of the first seed; every seed scores the same rows."""
+        return self.records[0].predictions.part("test")
+
+
+@dataclass
+class Grid:
+    """Cells by (arm, size, draw), with per-row values of the metrics asked for.
+
+    ``groups`` is the split's cluster of a row; ``pool`` the number of training rows draws are
+    taken from, ``overlap_of`` gives f of methods.md 1 for a size.
+    """
+
+    groups: Mapping[str, str]
+    overlap_of: Mapping[int, float]
+    cells: dict[tuple[str, int, int], Cell] = field(default_factory=dict)
+    _values: dict[tuple[str, str, int, int], dict[str, float]] = field(default_factory=dict)
+
+    def draws(self, arm: str, size: int) -> list[int]:
+        """Draws of an arm at a size, ascending."""
+        return sorted(draw for a, s, draw in self.cells if a == arm and s == size)
+
+    def paired_draws(self, left: str, right: str, size: int, among: Sequence[int]) -> list[int]:
+        """Draws that both arms finished; one run for only one arm does not enter the pair."""
+        both = set(self.draws(left, size)) & set(self.draws(right, size))
+        return sorted(both & set(among))
+
+    def row_values(self, metric: Metric, cell: Cell) -> dict[str, float]:
+        """Per test row: the metric's contribution (jackknife pseudo-value), mean over seeds."""
+        key = (metric.name, cell.arm, cell.size, cell.draw)
+        if key not in self._values:
+            total: NDArray[np.float64] | None = None
+            for record in cell.records:
+                test = record.predictions.part("test")
+                values = metric.row_values(test.gold_index, test.probabilities)
+                total = values if total is None else total + values
+            assert total is not None
+            self._values[key] = dict(zip(cell.test.ids, total / len(cell.records), strict=True))
+        return self._values[key]
+
+    def evidence(
+        self, metric_name: str, cheap: str, expensive: str, size: int, draws: Sequence[int]
+    ) -> tuple[SizeEvidence, NDArray[np.int64] | None] | None:
+        """Paired differences (draws, rows), expensive minus cheap, larger meaning expensive wins.
+
+        None where no draw was finished by both. The second value is each row's cluster, or
+        None where no two test rows share one.
+        """
+        metric = metric_named(metric_name)
+        sign = 1.0 if metric.larger_is_better else -1.0
+        shared = self.paired_draws(cheap, expensive, size, draws)
+        if not shared:
+            return None
+        ids: list[str] | None = None
+        for draw in shared:
+            for arm in (cheap, expensive):
+                known = self.row_values(metric, self.cells[arm, size, draw])
+                ids = [id_ for id_ in (ids if ids is not None else known) if id_ in known]
+        assert ids is not None
+        rows = []
+        for draw in shared:
+            high = self.row_values(metric, self.cells[expensive, size, draw])
+            low = self.row_values(metric, self.cells[cheap, size, draw])
+            rows.append([sign * (high[id_] - low[id_]) for id_ in ids])
+        evidence = SizeEvidence(size, np.array(rows), self.overlap_of[size])
+        return evidence, cluster_index(ids, self.groups)
+
+    def curve(self, metric_name: str, arm: str, size: int, draws: Sequence[int]) -> dict[str, object]:
+        """One point of an arm's learning curve: mean, interval, every draw, failures, cost."""
+        metric = metric_named(metric_name)
+        cells = [self.cells[arm, size, draw] for draw in draws if (arm, size, draw) in self.cells]
+        values = np.array([list(self.row_values(metric, cell).values()) for cell in cells])
+        clusters = cluster_index(cells[0].test.ids, self.groups)
+        mean = paired_mean(values, self.overlap_of[size], clusters)
+        low, high = mean.interval()
+        floor, ceiling = metric.bounds
+        runs = [record for cell in cells for record in cell.records]
+        losses = [record.scores["log_loss"].value for record in runs]
+        return {
+            "size": size,
+            "mean": mean.mean,
+            "low": max(low, floor),
+            "high": min(high, ceiling),
+            "draws": [float(v) for v in values.mean(axis=1)],
+            "log_loss": float(np.mean([value for value in losses if value is not None])),
+            "failed": sum(failed(record, metric_name) for record in runs),
+            "absent_classes": float(np.mean([absent_classes(record) for record in runs])),
+            "labels": float(np.median([record.cost["labels"] for record in runs])),
+            "runs": len(runs),
+            **median_cost(runs),
+        }
+
+
+def collect(
+    records: Mapping[str, RunRecord],
+    wanted: Mapping[tuple[str, int, int], Sequence[str]],
+    groups: Mapping[str, str],
+    overlap_of: Mapping[int, float],
+) -> Grid:
+    """The grid of the finished cells; ``wanted`` names the digests (one a seed) of each."""
+    grid = Grid(groups, overlap_of)
+    for (arm, size, draw), digests in wanted.items():
+        found = tuple(records[digest] for digest in digests if digest in records)
+        if len(found) == len(digests):
+            grid.cells[arm, size, draw] = Cell(arm, size, draw, found)
+    return grid
+
+
+def cluster_index(ids: Sequence[str], groups: Mapping[str, str]) -> NDArray[np.int64] | None:
+    """Number of each row's cluster, lone rows on their own; None where every row is alone."""
+    names = [groups.get(id_, f"row {id_}") for id_ in ids]
+    if len(set(names)) == len(names):
+        return None
+    number = {name: k for k, name in enumerate(sorted(set(names)))}
+    return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def failed(record: RunRecord, metric_name: str) -> bool:
+    """Whether a run is a failure as defined beforehand: on select, not above the majority rule."""
+    select, train = record.predictions.part("select"), record.predictions.part("train")
+    if not len(select):
+        return False
+    metric = metric_named(metric_name)
+    counts = np.bincount(train.gold_index, minlength=len(train.classes))
+    constant = np.zeros_like(select.probabilities)
+    constant[:, int(np.argmax(counts))] = 1.0
+    if not metric.larger_is_better:
+        constant = np.tile(counts / counts.sum(), (len(select), 1))
+    sign = 1.0 if metric.larger_is_better else -1.0
+    own = metric(select.gold_index, select.probabilities)
+    rule = metric(select.gold_index, constant)
+    return own is not None and rule is not None and sign * own <= sign * rule
+
+
+def absent_classes(record: RunRecord) -> int:
+    """Classes that the training rows of a run do not hold."""
+    train = record.predictions.part("train")
+    return len(train.classes) - len(set(train.gold))
+
+
+def median_cost(runs: Sequence[RunRecord]) -> dict[str, float]:
+    """Median cost of some runs: seconds as they were and cold, milliseconds a predicted row."""
+    pooled: defaultdict[str, list[float]] = defaultdict(list)
+    for record in runs:
+        cost = record.cost
+        pooled["fit_seconds"].append(cost["fit_seconds"])
+        pooled["fit_seconds_cold"].append(cost["fit_seconds_cold"])
+        pooled["predict_ms"].append(1000 * cost["predict_seconds"] / cost["predict_rows"])
+        pooled["predict_ms_cold"].append(1000 * cost["predict_seconds_cold"] / cost["predict_rows"])
+        pooled["latency_p50_ms"].append(cost["latency_p50_ms"])
+        pooled["latency_p95_ms"].append(cost["latency_p95_ms"])
+        pooled["peak_memory_mb"].append(cost["peak_memory_bytes"] / 2**20)
+        pooled["tokens"].append(cost["tokens"])
+        pooled["parameters"].append(cost["parameters"])
+    return {name: float(np.median(values)) for name, values in pooled.items()}

@@ -5,6 +5,7 @@ Hydra and omegaconf are imported only here and in scripts/.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,7 +83,9 @@ class Composed:
             return node
         missing = sorted(f"{key}.{name}" for name in OmegaConf.missing_keys(node))
         if missing:
-            raise BadInput(f"{missing[0]} must be given, on the command line or in the yaml: {missing[0]}=...")
+            raise BadInput(
+                f"{missing[0]} must be given, on the command line or in the yaml: {missing[0]}=..."
+            )
         return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
 
     def made(self, key: str, **extra: object) -> object:
@@ -129,7 +132,7 @@ class Composed:
             test_rows=cast(int | None, self.cfg.test_rows),
         )
 
-    @property
+    @cached_property
     def study(self) -> Study:
         """The study, its arms checked; nothing has been run."""
         plain = dict(cast(Mapping[str, object], self.plain("study")))
@@ -139,7 +142,7 @@ class Composed:
         unknown = sorted(set(plain) - set(known))
         if unknown:
             raise BadInput(f"study has no setting {unknown[0]!r}; it takes {sorted(set(known) - {'name'})}")
-        models = {name: part(model, f"study.arms.{name}") for name, model in arms.items()}
+        models = {name: part(model, f"study.arms.{name}") for name, model in arms.items() if model}
         inherited = {
             "metric": self.metric,
             "selection": str(self.cfg.selection),
@@ -148,12 +151,16 @@ class Composed:
         given = {**inherited, **plain, "corpus": self.corpus, "split": self.split, "arms": models}
         return cast(Study, cls(**given))
 
-    @property
-    def launcher(self) -> Launcher:
-        """Where runs are executed."""
-        return cast(Launcher, self.made("launch"))
+    def launcher(self, on_step: Callable[[int, int, str], None] | None = None) -> Launcher:
+        """Where runs are executed; ``on_step`` is told how far a model's fitting is."""
+        return cast(Launcher, self.made("launch", on_step=on_step))
 
-    @property
+    @cached_property
+    def invocation(self) -> str:
+        """The command that was given, to be shown where its results are."""
+        return shlex.join(["python", f"scripts/{Path(sys.argv[0]).name}", *HydraConfig.get().overrides.task])
+
+    @cached_property
     def mirror(self) -> WandbMirror:
         """The W&B mirror, as ``wandb.mode`` asks."""
         return WandbMirror(**cast(dict[str, str], self.plain("wandb")))

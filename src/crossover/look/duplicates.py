@@ -289,11 +289,14 @@ def _buckets(signatures: npt.NDArray[np.uint32], band_rows: int) -> list[Pairs]:
     """Rows, ascending, that agree on a whole band; each bucket holds at least two."""
     buckets = []
     for start in range(0, PERMUTATIONS - band_rows + 1, band_rows):
-        band = np.ascontiguousarray(signatures[:, start : start + band_rows])
-        keys = band.view([("", band.dtype)] * band_rows).ravel()
+        keys = np.zeros(len(signatures), np.uint64)
+        for column in range(start, start + band_rows):
+            # A collision of these 64 bits could only add a candidate, never lose one.
+            keys = (keys ^ signatures[:, column]) * _ODD
         order = np.argsort(keys, kind="stable")
         ends = np.flatnonzero(keys[order][1:] != keys[order][:-1]) + 1
-        buckets.extend(part for part in np.split(order.astype(np.int64), ends) if len(part) > 1)
+        parts = np.split(order.astype(np.int64), ends)
+        buckets.extend(part for part in parts if len(part) > 1)
     return buckets
 
 

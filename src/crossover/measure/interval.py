@@ -52,7 +52,12 @@ def wilson(successes: NDArray[np.float64], n: NDArray[np.float64], level: float 
 
     ``n`` need not be whole (effective sample sizes).
     """
-    return _wilson(np.asarray(successes, np.float64), np.asarray(n, np.float64), _normal_quantile(level))
+    k, n, z = np.asarray(successes, np.float64), np.asarray(n, np.float64), _normal_quantile(level)
+    p = k / n
+    centre = (p + z * z / (2.0 * n)) / (1.0 + z * z / n)
+    reach = z / (1.0 + z * z / n) * np.sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n))
+    # at 0 and n the formula gives 0 and 1 but for rounding
+    return np.where(k <= 0.0, 0.0, centre - reach), np.where(k >= n, 1.0, centre + reach)
 
 
 def clopper_pearson(successes: NDArray[np.float64], n: NDArray[np.float64], level: float = 0.95) -> Limits:
@@ -83,16 +88,15 @@ def proportion(
     value = float(outcomes.mean())
     units, effective, method = m, float(m), "Wilson"
     if clusters is not None:
-        sizes = np.bincount(clusters)
-        kept = sizes > 0
-        sums, sizes = np.bincount(clusters, weights=outcomes)[kept], sizes[kept]
+        _, numbered = np.unique(clusters, return_inverse=True)
+        sizes = np.bincount(numbered).astype(np.float64)
         units = len(sizes)
-        if units < 2:
-            return Score(name, value, None, None, units, "no interval: all rows are one cluster", level)
         if units < m:
-            effective = _effective_rows(sums, sizes, level)
+            if units < 2:
+                return Score(name, value, None, None, 1, "no interval: all rows are one cluster", level)
+            effective = _effective_rows(np.bincount(numbered, weights=outcomes), sizes, level)
             method = f"Wilson on {effective:.1f} effective rows of {m} in {units} clusters"
-    low, high = _wilson(np.float64(value * effective), np.float64(effective), _normal_quantile(level))
+    low, high = wilson(np.array(value * effective), np.array(effective), level)
     return Score(name, value, float(low), float(high), units, method, level)
 
 
@@ -284,15 +288,7 @@ def _normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf((1.0 + level) / 2.0)
 
 
-def _wilson(k: NDArray[np.float64], n: NDArray[np.float64], z: float) -> Limits:
-    p = k / n
-    centre = (p + z * z / (2.0 * n)) / (1.0 + z * z / n)
-    reach = z / (1.0 + z * z / n) * np.sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n))
-    # at 0 and n the formula gives 0 and 1 but for rounding
-    return np.where(k <= 0.0, 0.0, centre - reach), np.where(k >= n, 1.0, centre + reach)
-
-
-def _effective_rows(sums: NDArray[np.float64], sizes: NDArray[np.int64], level: float) -> float:
+def _effective_rows(sums: NDArray[np.float64], sizes: NDArray[np.float64], level: float) -> float:
     """Rows that would tell as much were they independent."""
     m, clusters = float(sizes.sum()), len(sizes)
     share = float(sums.sum()) / m
@@ -301,5 +297,5 @@ def _effective_rows(sums: NDArray[np.float64], sizes: NDArray[np.int64], level: 
         variance = clusters / (clusters - 1) * spread / m**2
         effective = min(m, share * (1.0 - share) / variance) if variance > 0.0 else m
     else:
-        effective = m**2 / float((sizes.astype(np.float64) ** 2).sum())
+        effective = m**2 / float((sizes**2).sum())
     return effective * (_normal_quantile(level) / t_quantile(level, clusters - 1)) ** 2

@@ -109,7 +109,8 @@ def equivalence(mean: float, error: float, degrees: float, margin: float, alpha:
     """
     if not 0.0 < margin < math.inf:
         raise BadInput(
-            f"equivalence margin {margin!r}: expected a number above 0 in the metric's units (0.01 is a point)"
+            f"equivalence margin {margin!r}: expected a number above 0 in units of the metric "
+            "(0.01 is one point of accuracy)"
         )
     if not 0.0 < alpha < 0.5:
         raise BadInput(f"equivalence alpha {alpha!r}: expected a number between 0 and 0.5")

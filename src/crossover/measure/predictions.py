@@ -58,7 +58,8 @@ class Predictions:
     @cached_property
     def predicted_index(self) -> NDArray[np.int64]:
         """Column of the largest probability; ties go to the first class in order."""
-        return np.argmax(self.probabilities, axis=1).astype(np.int64)
+        best: NDArray[np.int64] = np.argmax(self.probabilities, axis=1).astype(np.int64)
+        return best
 
     def part(self, name: str) -> Predictions:
         """The rows of one part, in stored order."""

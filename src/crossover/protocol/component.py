@@ -78,7 +78,7 @@ def component(target: str, settings: Mapping[str, object] | None = None) -> Comp
     """
     cls = resolve(target)
     parameters = inspect.signature(cls).parameters
-    hints = typing.get_type_hints(cls.__init__)
+    hints = typing.get_type_hints(cls.__init__)  # type: ignore[misc]
     kept: dict[str, object] = {}
     for key, value in (settings or {}).items():
         if key not in parameters:

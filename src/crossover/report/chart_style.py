@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from crossover.report.visible_text import visible
@@ -35,17 +36,24 @@ class ArmStyle:
 def arm_styles(arms: Mapping[str, Mapping[str, object]]) -> dict[str, ArmStyle]:
     """A style for each arm, in order; labels are made different where titles are alike."""
     styles: dict[str, ArmStyle] = {}
-    taken: set[str] = set()
-    for k, (key, arm) in enumerate(arms.items()):
-        label = first = short(str(arm.get("title") or key))
-        copy = 2
-        while label in taken:
-            label, copy = f"{first} ({copy})", copy + 1
-        taken.add(label)
+    labels = distinct([str(arm.get("title") or key) for key, arm in arms.items()])
+    for k, ((key, arm), label) in enumerate(zip(arms.items(), labels, strict=True)):
         styles[key] = ArmStyle(
             key, label, COLOURS[k % len(COLOURS)], SHAPES[k % len(SHAPES)], arm.get("illustration") is True
         )
     return styles
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Short labels of these names, numbered where they would be alike."""
+    labels: list[str] = []
+    for name in names:
+        label = first = short(name)
+        copy = 2
+        while label in labels:
+            label, copy = f"{first} ({copy})", copy + 1
+        labels.append(label)
+    return labels
 
 
 def short(text: str, limit: int = 34) -> str:
@@ -56,7 +64,12 @@ def short(text: str, limit: int = 34) -> str:
 
 def metric_title(name: str) -> str:
     """``macro_f1`` as a reader knows it."""
-    known = {"macro_f1": "macro-F1", "mcc": "Matthews correlation", "log_loss": "log loss", "brier": "Brier score"}
+    known = {
+        "macro_f1": "macro-F1",
+        "mcc": "Matthews correlation",
+        "log_loss": "log loss",
+        "brier": "Brier score",
+    }
     return known.get(name, short(name.replace("_", " ")))
 
 
@@ -87,8 +100,8 @@ def value_axis(values: Sequence[float], title: str, signed: bool = False) -> Any
         title=title,
         scale=alt.Scale(domain=list(value_domain(values)), nice=False, zero=False),
         axis=alt.Axis(
-            titleAngle=0, titleAlign="left", titleAnchor="end", titleY=-12, titleX=-30, titleBaseline="bottom",
-            tickCount=6, format="+.3~f" if signed else ".3~f", domain=False, ticks=False,
+            titleAngle=0, titleAlign="left", titleAnchor="end", titleY=-12, titleX=-30,
+            titleBaseline="bottom", tickCount=6, format="+.3~f" if signed else ".3~f", domain=False, ticks=False,
         ),
     )  # fmt: skip
 
@@ -104,7 +117,7 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     """Positions moved as little as a single sweep can so that neighbours are ``gap`` apart."""
     order = sorted(range(len(positions)), key=lambda k: (positions[k], k))
     placed = list(positions)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         placed[after] = max(placed[after], placed[before] + gap)
     if order:
         shift = math.fsum(placed[k] - positions[k] for k in order) / len(order)
@@ -112,7 +125,9 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     return placed
 
 
-def finished(layers: Sequence[Any], title: str, subtitle: str, height: int = HEIGHT, right: int = 20) -> dict[str, Any]:
+def finished(
+    layers: Sequence[Any], title: str, subtitle: str, height: int = HEIGHT, right: int = 20
+) -> dict[str, Any]:
     """The layers as one specification in the house style; ``right`` is room for labels."""
     import altair as alt
 
@@ -127,8 +142,8 @@ def finished(layers: Sequence[Any], title: str, subtitle: str, height: int = HEI
         .configure(background=PAPER, font="Liberation Sans, Arial, Helvetica, sans-serif")
         .configure_view(stroke=None)
         .configure_title(
-            fontSize=15, color=INK, subtitleColor=MUTED, subtitleFontSize=12, subtitlePadding=5, fontWeight=600,
-            limit=820,
+            fontSize=15, color=INK, subtitleColor=MUTED, subtitleFontSize=12, subtitlePadding=5,
+            fontWeight=600, limit=820,
         )
         .configure_axis(
             labelColor=MUTED, titleColor=MUTED, labelFontSize=12, titleFontSize=12, titleFontWeight="normal",

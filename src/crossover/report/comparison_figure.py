@@ -27,8 +27,10 @@ def dot_plot(name: str, title: str, axis: str, dots: Sequence[Dot], zero: bool =
         return None
     import altair as alt
 
-    values = [v for dot in dots for v in (dot.value, dot.low, dot.high) if v is not None] + ([0.0] if zero else [])
-    labels = _labels([dot.label for dot in dots])
+    values = [v for dot in dots for v in (dot.value, dot.low, dot.high) if v is not None] + (
+        [0.0] if zero else []
+    )
+    labels = style.distinct([dot.label for dot in dots])
     shared = {
         "x": alt.X(
             "x:Q",
@@ -36,7 +38,13 @@ def dot_plot(name: str, title: str, axis: str, dots: Sequence[Dot], zero: bool =
             scale=alt.Scale(domain=list(style.value_domain(values)), nice=False, zero=False),
             axis=alt.Axis(format="+.3~f" if zero else ".3~f", tickCount=6),
         ),
-        "y": alt.Y("y:N", title=None, sort=labels, scale=alt.Scale(domain=labels), axis=alt.Axis(ticks=False, domain=False)),
+        "y": alt.Y(
+            "y:N",
+            title=None,
+            sort=labels,
+            scale=alt.Scale(domain=labels),
+            axis=alt.Axis(ticks=False, domain=False),
+        ),
     }
     points = [
         {"y": label, "x": dot.value, "label": show(dot.value, "signed" if zero else "score")}
@@ -53,7 +61,9 @@ def dot_plot(name: str, title: str, axis: str, dots: Sequence[Dot], zero: bool =
         layers.append(line.mark_rule(color=style.INK, strokeWidth=1.2).encode(x=shared["x"]))
     if bars:
         layers.append(
-            alt.Chart(style.data(bars)).mark_rule(color=style.COLOURS[0], strokeWidth=2.4).encode(**shared, x2="x2:Q")
+            alt.Chart(style.data(bars))
+            .mark_rule(color=style.COLOURS[0], strokeWidth=2.4)
+            .encode(**shared, x2="x2:Q")
         )
     made = alt.Chart(style.data(points)).encode(**shared)
     layers.append(made.mark_point(filled=True, size=80, color=style.COLOURS[0], opacity=1))
@@ -63,15 +73,3 @@ def dot_plot(name: str, title: str, axis: str, dots: Sequence[Dot], zero: bool =
     caption = "Point: value; bar: its interval, made as the table below says."
     return Chart(name, f"{title}: {len(dots)} rows with intervals", caption,
                  style.finished(layers, title, axis, 44 * len(dots) + 10))  # fmt: skip
-
-
-def _labels(names: Sequence[str]) -> list[str]:
-    """Short names, made different where they are alike."""
-    labels: list[str] = []
-    for name in names:
-        label = first = style.short(name)
-        copy = 2
-        while label in labels:
-            label, copy = f"{first} ({copy})", copy + 1
-        labels.append(label)
-    return labels

@@ -93,9 +93,9 @@ def _arm_layers(path: Sequence[Mapping[str, Any]], arm: style.ArmStyle, axes: Ma
         )
     fill = style.PAPER if arm.illustration else arm.colour
     layers.append(
-        made.mark_point(shape=arm.shape, size=55, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1).encode(
-            **axes
-        )
+        made.mark_point(
+            shape=arm.shape, size=55, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
+        ).encode(**axes)
     )
     return layers
 
@@ -120,7 +120,14 @@ def _labels(
         )
         label = f"{arm.label} (illustration)" if arm.illustration else arm.label
         chart = alt.Chart(style.data([{"x": path[-1]["x"], "y": path[-1]["y"], "label": label}]))
-        place = {"align": "left", "baseline": "bottom", "dx": 8, "dy": -4, "fontSize": 12.5, "fontWeight": 600}
+        place = {
+            "align": "left",
+            "baseline": "bottom",
+            "dx": 8,
+            "dy": -4,
+            "fontSize": 12.5,
+            "fontWeight": 600,
+        }
         chart = chart.encode(**axes, text="label:N")
         layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, limit=330, **place))
         layers.append(chart.mark_text(color=arm.colour, limit=330, **place))

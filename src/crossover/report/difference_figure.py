@@ -45,7 +45,9 @@ def difference_plot(plain: Plain, pair: Plain, name: str) -> Chart | None:
         f"Above zero {expensive} is ahead, below it {cheap}. Point and bar: mean paired difference with its "
         f"interval at that size ({level:.3g}); small marks: single draws. "
         "Hollow points only located the crossing (stage 1). Shaded: the interval of the crossing.",
-        style.finished(layers, f"{expensive} minus {cheap}", f"paired by draw of the training rows, {metric}", 270),
+        style.finished(
+            layers, f"{expensive} minus {cheap}", f"paired by draw of the training rows, {metric}", 270
+        ),
     )
 
 
@@ -91,7 +93,9 @@ def _pieces(
     if not bands:
         return []
     layers = [
-        alt.Chart(style.data(bands)).mark_rect(color=style.SHADE, opacity=0.2).encode(**axes, x2="x2:Q", y2="y2:Q"),
+        alt.Chart(style.data(bands))
+        .mark_rect(color=style.SHADE, opacity=0.2)
+        .encode(**axes, x2="x2:Q", y2="y2:Q"),
         alt.Chart(style.data(labels))
         .mark_text(color=style.INK, fontSize=11.5, dy=-8, baseline="bottom")
         .encode(**axes, text="label:N"),
@@ -118,7 +122,9 @@ def _levels(axes: Mapping[str, Any], margin: float, width: tuple[float, float]) 
 
     def line(level: float, **look: Any) -> Any:
         return (
-            alt.Chart(style.data([{"x": width[0], "x2": width[1], "y": level}])).mark_rule(**look).encode(**axes, x2="x2:Q")
+            alt.Chart(style.data([{"x": width[0], "x2": width[1], "y": level}]))
+            .mark_rule(**look)
+            .encode(**axes, x2="x2:Q")
         )
 
     layers = [line(0.0, color=style.INK, strokeWidth=1.2)]
@@ -137,7 +143,9 @@ def _differences(points: Sequence[Mapping[str, Any]], axes: Mapping[str, Any]) -
     import altair as alt
 
     draws = [{"x": p["x"] * 2**0.05, "y": value} for p in points for value in p["draws"]]
-    bars = [{"x": p["x"], "y": p["low"], "y2": p["high"]} for p in points if None not in (p["low"], p["high"])]
+    bars = [
+        {"x": p["x"], "y": p["low"], "y2": p["high"]} for p in points if None not in (p["low"], p["high"])
+    ]
     colour = style.COLOURS[0]
     layers = [
         alt.Chart(style.data([{"x": p["x"], "y": p["y"]} for p in points]))
@@ -146,17 +154,25 @@ def _differences(points: Sequence[Mapping[str, Any]], axes: Mapping[str, Any]) -
     ]
     if draws:
         layers.append(
-            alt.Chart(style.data(draws)).mark_point(filled=True, size=14, color=colour, opacity=0.45).encode(**axes)
+            alt.Chart(style.data(draws))
+            .mark_point(filled=True, size=14, color=colour, opacity=0.45)
+            .encode(**axes)
         )
     if bars:
-        layers.append(alt.Chart(style.data(bars)).mark_rule(color=colour, strokeWidth=2.2).encode(**axes, y2="y2:Q"))
+        layers.append(
+            alt.Chart(style.data(bars)).mark_rule(color=colour, strokeWidth=2.2).encode(**axes, y2="y2:Q")
+        )
     for decides in (True, False):
         marks = [{"x": p["x"], "y": p["y"]} for p in points if p["decides"] is decides]
         if marks:
             layers.append(
                 alt.Chart(style.data(marks))
                 .mark_point(
-                    size=70, stroke=colour, fill=colour if decides else style.PAPER, strokeWidth=1.8, opacity=1
+                    size=70,
+                    stroke=colour,
+                    fill=colour if decides else style.PAPER,
+                    strokeWidth=1.8,
+                    opacity=1,
                 )
                 .encode(**axes)
             )
@@ -176,6 +192,8 @@ def _sides(
         chart = alt.Chart(style.data([{"x": left, "y": end, "label": f"{label} ahead"}]))
         place = {"align": "left", "baseline": baseline, "dx": 6, "dy": 4 if baseline == "top" else -4}
         layers.append(
-            chart.mark_text(color=style.MUTED, fontSize=11.5, fontStyle="italic", **place).encode(**axes, text="label:N")
+            chart.mark_text(color=style.MUTED, fontSize=11.5, fontStyle="italic", **place).encode(
+                **axes, text="label:N"
+            )
         )
     return layers

@@ -14,11 +14,12 @@ PNG_SCALE = 2.0
 """Pixels of the PNG a unit of the SVG."""
 
 _ELEMENTS = frozenset({"svg", "g", "path", "line", "rect", "circle", "text", "tspan", "defs", "clipPath"})
-_ATTRIBUTES = frozenset(
-    """class width height viewBox transform d x y x1 x2 y1 y2 dx dy cx cy r rx ry fill fill-opacity
-    stroke stroke-width stroke-opacity stroke-dasharray stroke-linecap stroke-linejoin stroke-miterlimit
-    opacity display text-anchor font-family font-size font-weight font-style clip-path id""".split()
+_PLACE = "width height viewBox transform d x y x1 x2 y1 y2 dx dy cx cy r rx ry display clip-path id class"
+_LOOK = (
+    "fill fill-opacity stroke stroke-width stroke-opacity stroke-dasharray stroke-linecap stroke-linejoin "
+    "stroke-miterlimit opacity text-anchor font-family font-size font-weight font-style"
 )
+_ATTRIBUTES = frozenset([*_PLACE.split(), *_LOOK.split()])
 _CLIP = re.compile(r"url\(#([A-Za-z]+\d+)\)")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 _CLASS = re.compile(r"[a-z0-9_ -]*")

@@ -38,10 +38,15 @@ def learning_curves(plain: Plain) -> Chart | None:
     return Chart(
         "learning_curves",
         f"Learning curves: {metric} against labelled rows for {len(lines)} arms",
-        "Line: mean over draws of the training rows; band: its interval; each small mark is one draw, set slightly "
-        "aside so that arms do not hide each other. Hollow marks are sizes that only located the crossing "
+        "Line: mean over draws of the training rows; band: its interval; each small mark is one draw, set "
+        "slightly aside so that arms do not hide each other. Hollow marks are sizes that only located the crossing "
         "(stage 1); dashed lines are illustrations and enter no verdict.",
-        style.finished(layers, "Learning curves", f"{metric} on the test rows{f' of {corpus}' if corpus else ''}", right=24),
+        style.finished(
+            layers,
+            "Learning curves",
+            f"{metric} on the test rows{f' of {corpus}' if corpus else ''}",
+            right=24,
+        ),
     )
 
 
@@ -79,7 +84,9 @@ def _arm_layers(
     if band:
         made = alt.Chart(style.data([{"x": p["x"], "y": p["low"], "y2": p["high"]} for p in band]))
         layers.append(made.mark_area(color=arm.colour, opacity=0.15).encode(**axes, y2="y2:Q"))
-        layers.append(made.mark_rule(color=arm.colour, opacity=0.55, strokeWidth=1.5).encode(**axes, y2="y2:Q"))
+        layers.append(
+            made.mark_rule(color=arm.colour, opacity=0.55, strokeWidth=1.5).encode(**axes, y2="y2:Q")
+        )
     draws = [{"x": p["x"] * aside, "y": value} for p in line for value in p["draws"]]
     if draws:
         layers.append(
@@ -96,7 +103,9 @@ def _arm_layers(
             fill = arm.colour if decides and not arm.illustration else style.PAPER
             layers.append(
                 alt.Chart(style.data(marks))
-                .mark_point(shape=arm.shape, size=58, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1)
+                .mark_point(
+                    shape=arm.shape, size=58, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
+                )
                 .encode(**axes)
             )
     return layers
@@ -120,7 +129,9 @@ def _labels(
         for key, place in zip(keys, style.spread([lines[key][-1]["y"] for key in keys], gap), strict=True):
             arm = styles[key]
             label = f"{arm.label} (illustration)" if arm.illustration else arm.label
-            chart = alt.Chart(style.data([{"x": end, "y": place, "label": label}])).encode(**axes, text="label:N")
+            chart = alt.Chart(style.data([{"x": end, "y": place, "label": label}])).encode(
+                **axes, text="label:N"
+            )
             place_of = {"align": "left", "dx": 12, "fontSize": 12.5, "fontWeight": 600, "limit": 330}
             layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, **place_of))
             layers.append(chart.mark_text(color=arm.colour, **place_of))

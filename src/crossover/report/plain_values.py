@@ -54,7 +54,7 @@ def texts(plain: Plain, key: str) -> list[str]:
 
 def flat(plain: Plain, limit: int = 80) -> list[tuple[str, str]]:
     """(dotted key, value) of every leaf, at most ``limit`` of them."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for pair in _leaves(plain, ""):
         if len(pairs) == limit:
             pairs.append(("…", "the rest is in verdict.json"))

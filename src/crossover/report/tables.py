@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import rich.table
 
 Interval: TypeAlias = tuple[float | None, float | None]
-Cell: TypeAlias = str | float | int | None | Interval
+Cell: TypeAlias = str | float | int | Interval | None
 Kind: TypeAlias = Literal["text", "count", "score", "signed", "quantity", "interval", "signed_interval"]
 
 ROWS = 500
@@ -58,7 +58,10 @@ class Table:
     def shown_rows(self) -> list[list[tuple[str, str]]]:
         """(shown, sort key) of the cells of the first 500 rows; numbers sort by full precision."""
         return [
-            [(show(cell, column.kind), sort_key(cell)) for cell, column in zip(row, self.columns, strict=True)]
+            [
+                (show(cell, column.kind), sort_key(cell))
+                for cell, column in zip(row, self.columns, strict=True)
+            ]
             for row in self.rows[:ROWS]
         ]
 

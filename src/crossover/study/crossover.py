@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -47,7 +48,8 @@ class CrossoverStudy:
         arms: name -> model; the names are used in sentences.
         cheap: the arm that must be beaten.
         expensive: the arm that may pay; with ``cheap`` the primary pair, named before the run.
-        sizes: grid of training rows (or rows a class, for scheme=per_class), ascending.
+        sizes: grid of training rows (or rows a class, for scheme=per_class), ascending; None
+            doubles from 50 (4 a class) up to 3,200 (256) or half the pool.
         locate_draws: draws on the full grid, used only to locate.
         draws: fresh draws at the bracketing sizes, which decide; four or fewer are a pilot.
         seeds: runs a draw, averaged before draws are compared; 1 is best at a fixed total.
@@ -72,7 +74,7 @@ class CrossoverStudy:
     arms: Mapping[str, Component]
     cheap: str
     expensive: str
-    sizes: Sequence[int]
+    sizes: Sequence[int] | None = None
     locate_draws: int = 2
     draws: int = 8
     seeds: int = 1
@@ -114,8 +116,19 @@ class CrossoverStudy:
             )
         if self.locate_draws < 1 or self.draws < 2 or self.seeds < 1:
             raise BadInput("study.locate_draws and study.seeds must be at least 1, study.draws at least 2")
-        for arm, sizes in {"the study": self.sizes, **{a: v.sizes for a, v in self.limits.items()}}.items():
+        for arm, sizes in {
+            "the study": self.grid_sizes,
+            **{a: v.sizes for a, v in self.limits.items()},
+        }.items():
             _check_sizes(arm, list(sizes), self._pool_rows, self.scheme)
+
+    @cached_property
+    def grid_sizes(self) -> list[int]:
+        """The grid of the full arms."""
+        if self.sizes is not None:
+            return list(self.sizes)
+        first, last = (50, 3200) if self.scheme == "natural" else (4, 256)
+        return [first << k for k in range(20) if first << k <= min(last, self._pool_rows // 2)]
 
     @property
     def _pool_rows(self) -> int:
@@ -133,7 +146,7 @@ class CrossoverStudy:
             "corpus": self.corpus.fingerprint,
             "split": self.split.fingerprint,
             "arms": {name: arm.to_json() for name, arm in self.arms.items()},
-            "sizes": list(self.sizes),
+            "sizes": self.grid_sizes,
             "budgets": list(self.budgets),
             "prices": dict(self.prices),
             "limits": {
@@ -188,7 +201,7 @@ class CrossoverStudy:
         wanted = {
             (arm, size, draw): self.specs(arm, size, draw, budget)
             for arm in self.full_arms
-            for size in self.sizes
+            for size in self.grid_sizes
             for draw in self.locating
         }
         for arm, limit in self.limits.items() if budget == self.budgets[0] else ():
@@ -227,13 +240,20 @@ class CrossoverStudy:
         if first is None:
             return []
         means: dict[int, float] = {}
-        for size in self.sizes:
+        for size in self.grid_sizes:
             found = first.evidence(self.metric, self.cheap, self.expensive, size, self.locating)
             if found is not None:
                 means[size] = float(found[0].differences.mean())
-        if len(means) < min(2, len(self.sizes)):
+        if len(means) < min(2, len(self.grid_sizes)):
             return []
         return bracketing_sizes(means, self.margin)
+
+    def undecided_runs(self, records: Mapping[str, RunRecord]) -> int:
+        """The whole second stage, until the first has located it."""
+        if self.deciding_sizes(records):
+            return 0
+        sizes = min(DECIDING_SIZES, len(self.grid_sizes))
+        return len(self.budgets) * sizes * self.draws * len(self.full_arms) * self.seeds
 
     def conclude(self, records: Mapping[str, RunRecord]) -> Verdict:
         """The verdict, from second-stage draws only; pure in the records given."""

@@ -44,7 +44,7 @@ def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict
             "recipe": dict(study.split.recipe),
             "sizes": {part: len(ids) for part, ids in study.split.parts.items()},
         },
-        "sizes": list(study.sizes),
+        "sizes": study.grid_sizes,
         "deciding_sizes": study.deciding_sizes(records),
         "arms": {arm: _arm(study, grid, arm) for arm in study.arms},
         "pairs": pairs,
@@ -76,7 +76,7 @@ def all_pairs(study: CrossoverStudy, grid: Grid) -> list[Json | None]:
 def pair_entry(study: CrossoverStudy, grid: Grid, expensive: str, level: float) -> Json | None:
     """One pair: differences at each size, the crossing, its second margin and its log loss."""
     limit = study.limits.get(expensive)
-    sizes = list(limit.sizes) if limit is not None else list(study.sizes)
+    sizes = list(limit.sizes) if limit is not None else study.grid_sizes
     draws = range(limit.draws) if limit is not None else study.deciding
     found, clusters = gather(study, grid, study.metric, expensive, sizes, draws)
     shown = [] if limit is not None else sizes

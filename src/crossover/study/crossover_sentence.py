@@ -158,9 +158,9 @@ def flags(study: CrossoverStudy, primary: Json | None, numbers: Mapping[str, obj
             found.append(f"{arm}: one draw at {list(limit.sizes)}, an illustration and no evidence")
         elif limit.draws <= 4:
             found.append(f"{arm}: {limit.draws} draws, a pilot; three draws rarely resolve anything")
-    for name, arm in cast(Mapping[str, Json], numbers["arms"]).items():
-        failures = sum(cast(int, point["failed"]) for point in cast(Sequence[Json], arm["curve"]))
-        runs = sum(cast(int, point["runs"]) for point in cast(Sequence[Json], arm["curve"]))
+    for name, shown in cast(Mapping[str, Json], numbers["arms"]).items():
+        failures = sum(cast(int, point["failed"]) for point in cast(Sequence[Json], shown["curve"]))
+        runs = sum(cast(int, point["runs"]) for point in cast(Sequence[Json], shown["curve"]))
         if failures:
             found.append(
                 f"{name}: {failures} of {runs} runs failed (on the select half not above the majority rule); "
@@ -168,8 +168,8 @@ def flags(study: CrossoverStudy, primary: Json | None, numbers: Mapping[str, obj
             )
     encoders = {
         encoder.settings.get("name", "minilm")
-        for arm in study.arms.values()
-        if isinstance(encoder := arm.settings.get("encoder"), Component)
+        for model in study.arms.values()
+        if isinstance(encoder := model.settings.get("encoder"), Component)
     }
     if len(encoders) > 1:
         found.append("arms use different encoders: method and encoder are confounded")

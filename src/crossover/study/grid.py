@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossover.measure.crossing import SizeEvidence
+from crossover.measure.interval import cluster_index
 from crossover.measure.metric.metric import Metric, metric_named
 from crossover.measure.predictions import Predictions
 from crossover.measure.two_way import paired_mean
@@ -136,15 +137,6 @@ def collect(
         if len(found) == len(digests):
             grid.cells[arm, size, draw] = Cell(arm, size, draw, found)
     return grid
-
-
-def cluster_index(ids: Sequence[str], groups: Mapping[str, str]) -> NDArray[np.int64] | None:
-    """Number of each row's cluster, lone rows on their own; None where every row is alone."""
-    names = [groups.get(id_, f"row {id_}") for id_ in ids]
-    if len(set(names)) == len(names):
-        return None
-    number = {name: k for k, name in enumerate(sorted(set(names)))}
-    return np.array([number[name] for name in names], dtype=np.int64)
 
 
 def failed(record: RunRecord, metric_name: str) -> bool:

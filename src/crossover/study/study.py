@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
+from crossover.data.corpus import Corpus
 from crossover.launch.launcher import Launcher, Outcome
 from crossover.protocol.run_spec import RunSpec, digest_of
 from crossover.record import ledger
@@ -42,6 +43,7 @@ class Study(Protocol):
     """A study is constructed with its Corpus and Splits, and finds its runs by digest."""
 
     name: str
+    corpus: Corpus
     split: Split
 
     def settings(self) -> dict[str, object]:
@@ -50,6 +52,10 @@ class Study(Protocol):
 
     def plan(self, records: Mapping[str, RunRecord]) -> list[RunSpec]:
         """Every run wanted, given those finished; asked again until it adds nothing."""
+        ...
+
+    def undecided_runs(self, records: Mapping[str, RunRecord]) -> int:
+        """How many runs a later batch will add that the records do not decide yet."""
         ...
 
     def conclude(self, records: Mapping[str, RunRecord]) -> Verdict:

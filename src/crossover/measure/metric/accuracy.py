@@ -19,4 +19,5 @@ class Accuracy(RowMean):
 
     def row_values(self, gold: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """(m,) 1 where the predicted class is the gold one, else 0."""
-        return (predicted_classes(probabilities) == gold).astype(np.float64)
+        hit: NDArray[np.float64] = (predicted_classes(probabilities) == gold).astype(np.float64)
+        return hit

@@ -22,4 +22,5 @@ class Brier(RowMean):
         """(m,) squared distances."""
         target = np.zeros_like(probabilities)
         target[np.arange(len(gold)), gold] = 1.0
-        return ((probabilities - target) ** 2).sum(axis=1)
+        squared: NDArray[np.float64] = ((probabilities - target) ** 2).sum(axis=1)
+        return squared

@@ -13,7 +13,8 @@ from crossover.data.bad_input import BadInput
 
 def predicted_classes(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """(m,) column of each row's largest probability; ties go to the first class in order."""
-    return np.argmax(probabilities, axis=1).astype(np.int64)
+    largest: NDArray[np.int64] = np.argmax(probabilities, axis=1).astype(np.int64)
+    return largest
 
 
 def confusion_matrix(

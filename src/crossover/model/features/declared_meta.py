@@ -66,7 +66,10 @@ class DeclaredMeta(FeatureBlock):
             known = _numbers(meta, name, len(texts))
             known = known[~np.isnan(known)]
             spread = float(known.std()) if known.size else 0.0
-            self.scale_[name] = [float(known.mean()) if known.size else 0.0, spread if spread > 1e-12 else 1.0]
+            self.scale_[name] = [
+                float(known.mean()) if known.size else 0.0,
+                spread if spread > 1e-12 else 1.0,
+            ]
         for name in self.time or []:
             _times(meta, name, len(texts))
         return self

@@ -9,7 +9,7 @@ from typing import Self, cast
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from crossover.data.bad_input import BadInput
 from crossover.model.classifier import Arrays, Meta
@@ -25,12 +25,14 @@ class VocabularyBlock(FeatureBlock):
     of no columns.
     """
 
+    ngram_min: int
+    ngram_max: int
     min_df: int
     terms_: list[str]
     idf_: NDArray[np.float64]
 
     @abstractmethod
-    def _vectorizer(self, vocabulary: dict[str, int] | None) -> TfidfVectorizer:
+    def _vectorizer(self, vocabulary: dict[str, int] | None) -> CountVectorizer:
         """The vectorizer of these settings, learning its vocabulary where None is given."""
 
     def _read(self, texts: Sequence[str]) -> Sequence[str]:
@@ -44,24 +46,22 @@ class VocabularyBlock(FeatureBlock):
 
     def fit_transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
         """Fit, and transform the same rows in one pass over the text."""
-        if self.min_df < 1:
-            raise BadInput(f"{type(self).__name__}: min_df={self.min_df}, expected at least 1 row a term")
+        self._check()
         learning = self._vectorizer(None)
         try:
             # No term can be in more rows than there are; scikit-learn calls that a wrong min_df.
-            if self.min_df > len(texts):
-                raise ValueError(_NO_TERMS[0])
-            matrix = learning.fit_transform(self._read(texts))
+            matrix = learning.fit_transform(self._read(texts)) if self.min_df <= len(texts) else None
         except ValueError as error:
             if not any(phrase in str(error) for phrase in _NO_TERMS):
                 raise
+            matrix = None
+        if matrix is None:
             self._keep([], np.zeros(0))
             return csr_matrix((len(texts), 0))
-        weighted = learning.use_idf
         terms = cast(list[str], learning.get_feature_names_out().tolist())
-        self._keep(terms, learning.idf_ if weighted else np.ones(len(terms)))
+        self._keep(terms, learning.idf_ if isinstance(learning, TfidfVectorizer) else np.ones(len(terms)))
         matrix.sort_indices()
-        return csr_matrix(matrix)
+        return csr_matrix(matrix, dtype=np.float64)
 
     def transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
         """(texts, terms) weights of the terms known."""
@@ -70,7 +70,7 @@ class VocabularyBlock(FeatureBlock):
             return csr_matrix((len(texts), 0))
         matrix = self._fitted.transform(self._read(texts))
         matrix.sort_indices()
-        return csr_matrix(matrix)
+        return csr_matrix(matrix, dtype=np.float64)
 
     def names(self) -> list[str]:
         """The terms."""
@@ -86,11 +86,21 @@ class VocabularyBlock(FeatureBlock):
         """Take back what :meth:`state` gave."""
         self._keep(list(cast(Sequence[str], plain["terms"])), arrays["idf"].astype(np.float64))
 
+    def _check(self) -> None:
+        name = type(self).__name__
+        if self.min_df < 1:
+            raise BadInput(f"{name}: min_df={self.min_df}, expected at least 1 row a term")
+        if not 1 <= self.ngram_min <= self.ngram_max:
+            raise BadInput(
+                f"{name}: ngram_min={self.ngram_min}, ngram_max={self.ngram_max}; "
+                "expected 1 <= ngram_min <= ngram_max"
+            )
+
     def _keep(self, terms: list[str], idf: NDArray[np.float64]) -> None:
         # A fitted block and a restored one hold the same vectorizer, so both give the same bits.
         self.terms_ = terms
         self.idf_ = idf
         if terms:
             self._fitted = self._vectorizer({term: column for column, term in enumerate(terms)})
-            if self._fitted.use_idf:
+            if isinstance(self._fitted, TfidfVectorizer):
                 self._fitted.idf_ = idf

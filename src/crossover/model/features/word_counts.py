@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 
 from crossover.model.features.vocabulary import VocabularyBlock
 from crossover.model.features.word_tfidf import WORD
@@ -26,12 +26,10 @@ class WordCounts(VocabularyBlock):
         self.min_df = min_df
         self.lowercase = lowercase
 
-    def _vectorizer(self, vocabulary: dict[str, int] | None) -> TfidfVectorizer:
-        return TfidfVectorizer(
+    def _vectorizer(self, vocabulary: dict[str, int] | None) -> CountVectorizer:
+        return CountVectorizer(
             ngram_range=(self.ngram_min, self.ngram_max),
             min_df=self.min_df if vocabulary is None else 1,
-            use_idf=False,
-            norm=None,
             lowercase=self.lowercase,
             token_pattern=WORD,
             vocabulary=vocabulary,

@@ -17,8 +17,12 @@ from crossover.data.corpus import Rows
 class Trainable(Protocol):
     """What selection needs of a classifier."""
 
-    search_space: Mapping[str, Sequence[object]]
     selected_: dict[str, object]
+
+    @property
+    def search_space(self) -> Mapping[str, Sequence[object]]:
+        """Setting -> values from which tuning trials are drawn."""
+        ...
 
     @property
     def wants_validation(self) -> bool:

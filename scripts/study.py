@@ -1,0 +1,40 @@
+"""A study: many runs, one verdict, one report. Finished runs are kept, a killed study resumes.
+
+python scripts/study.py study=crossover data=table_file data.path=my.csv data.text=message data.label=kind
+python scripts/study.py study=crossover --dry-run     what would run, what is kept, what it takes
+"""
+
+import sys
+
+from crossover.compose import DONE, SOME_FAILED, Composed, command
+from crossover.launch.launcher import Outcome
+from crossover.report.study_report import publish
+from crossover.report.terminal import print_failures, print_plan, progress
+from crossover.study.expected import expected
+from crossover.study.study import run
+
+
+def task(composed: Composed) -> int:
+    """Plan, run what is missing, conclude, write the report."""
+    study, store = composed.study, composed.store
+    if composed.cfg.dry_run:
+        print_plan(expected(study, store))
+        return DONE
+    with progress() as bars:
+
+        def ended(outcome: Outcome) -> None:
+            bars.run_done()
+            if outcome.record is not None:
+                composed.mirror.run(outcome.record, store.root / "wandb")
+
+        result = run(study, composed.launcher(bars.on_step), store, bars.batch, ended)
+    report = publish(result, study, store, composed.invocation, composed.mirror)
+    print_failures(result.failures, store.root)
+    print(f"verdict: {result.verdict.sentence}")
+    print(f"report: {report}", flush=True)
+    return SOME_FAILED if result.failures else DONE
+
+
+if __name__ == "__main__":
+    sys.argv = ["dry_run=true" if word == "--dry-run" else word for word in sys.argv]
+    command(task)()

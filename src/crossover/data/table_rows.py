@@ -1,0 +1,309 @@
+"""Rows of a table file as written: csv, tsv, jsonl or parquet, each also gzipped.
+
+Nothing is guessed: a csv cell is a string, a JSON or parquet value keeps its type.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NoReturn
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crossover.data.bad_input import BadInput
+from crossover.data.delimited import parse_delimited
+
+FORMATS = ("csv", "tsv", "jsonl", "parquet")
+_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read. ``max_bytes`` caps what a gzipped file may unpack to."""
+
+    format: str | None = None
+    encoding: str = "utf-8"
+    errors: str = "strict"
+    delimiter: str | None = None
+    quoted: bool = True
+    max_bytes: int = 1 << 30
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Columns as written, of equal length, and where each row came from.
+
+    ``names`` are all columns of the file, ``columns`` those that were asked for.
+    ``class_names`` gives the names behind integer codes, where the file carries them.
+    """
+
+    names: tuple[str, ...]
+    columns: Mapping[str, list[object]]
+    count: int
+    where: str
+    lines: Sequence[int] | None = None
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stacked: tuple[RawTable, ...] = ()
+
+    def locate(self, row: int) -> str:
+        """File, row (from 1) and line of a row, for errors."""
+        for table in self.stacked:
+            if row < table.count:
+                return table.locate(row)
+            row -= table.count
+        line = f" (line {self.lines[row]})" if self.lines is not None else ""
+        return f"{self.where}, row {row + 1}{line}"
+
+    def column(self, name: str, setting: str) -> list[object]:
+        """The values of a column.
+
+        Raises:
+            BadInput: no such column, listing those found and the nearest.
+        """
+        for table in self.stacked or (self,):
+            if name not in table.columns:
+                near = difflib.get_close_matches(name, table.names, 1, 0.5)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                raise BadInput(
+                    f"{table.where} has no column {name!r}; found {list(table.names)}. {hint}"
+                    f"Name the column with {setting}=..."
+                )
+        if not self.stacked:
+            return self.columns[name]
+        return [value for table in self.stacked for value in table.columns[name]]
+
+    def renamed(self, names: Mapping[str, str]) -> RawTable:
+        """Columns under other names, each where it is there, in place of one that has the name."""
+        names = {old: new for old, new in names.items() if old in self.columns}
+        gone = set(names) | set(names.values())
+        kept = {name: values for name, values in self.columns.items() if name not in gone}
+        codes = {name: value for name, value in self.class_names.items() if name not in gone}
+        return replace(
+            self,
+            names=tuple(n for n in self.names if n not in gone) + tuple(names.values()),
+            columns=kept | {new: self.columns[old] for old, new in names.items()},
+            class_names=codes
+            | {new: self.class_names[old] for old, new in names.items() if old in self.class_names},
+        )
+
+    def with_part(self, column: str, value: str) -> RawTable:
+        """The same rows with a constant column that says which part they are.
+
+        Raises:
+            BadInput: the file has a column of that name.
+        """
+        if column in self.names:
+            raise BadInput(
+                f"{self.where} has a column {column!r} of its own, and the names of the files would go "
+                "there too; give another name with data.part=..., or list the files without names"
+            )
+        return replace(
+            self, names=(*self.names, column), columns={**self.columns, column: [value] * self.count}
+        )
+
+
+def stack(tables: Sequence[RawTable]) -> RawTable:
+    """Tables below each other, in the order given; columns are checked when asked for."""
+    if len(tables) == 1:
+        return tables[0]
+    names = tuple(dict.fromkeys(name for table in tables for name in table.names))
+    codes = {name: value for table in tables for name, value in table.class_names.items()}
+    for table in tables:
+        for name, value in codes.items():
+            if name in table.columns and tuple(table.class_names.get(name, ())) != tuple(value):
+                raise BadInput(
+                    f"{table.where}: column {name!r} has other class names than {tables[0].where}; "
+                    "give files of one dataset and version"
+                )
+    where = ", ".join(table.where for table in tables)
+    return RawTable(names, {}, sum(t.count for t in tables), where, class_names=codes, stacked=tuple(tables))
+
+
+def read_table(path: str, keep: Collection[str], how: Reading) -> RawTable:
+    """Read the columns ``keep`` (those of them that are there) of one file.
+
+    Raises:
+        BadInput: no such file, an unknown format, bytes that do not decode (with line and byte
+            offset), a malformed row (with its line), no rows, or more than ``max_bytes`` unpacked.
+    """
+    file = Path(path).expanduser()
+    _check_file(file, path)
+    form = _format(file, how)
+    data = _bytes(file, how.max_bytes)
+    if form == "parquet":
+        table = _parquet(data, keep, path)
+    elif form == "jsonl":
+        table = _jsonl(_decode(data, path, how), keep, path)
+    else:
+        delimiter = how.delimiter or ("\t" if form == "tsv" else ",")
+        text = _decode(data, path, how)
+        header, rows, lines = parse_delimited(text, delimiter, how.quoted, path)
+        wanted = {name: k for k, name in enumerate(header) if name in keep}
+        columns: dict[str, list[object]] = {name: [row[k] for row in rows] for name, k in wanted.items()}
+        table = RawTable(tuple(header), columns, len(rows), path, lines)
+    if not table.count:
+        raise BadInput(f"{path} holds no rows, only the column names {list(table.names)}")
+    return table
+
+
+def from_arrow(table: pa.Table, keep: Collection[str], where: str, names: Sequence[str] = ()) -> RawTable:
+    """Columns of an Arrow table; ``datasets``' class names are taken from the schema.
+
+    ``names`` are all columns of the file, where ``table`` holds some of them.
+
+    Raises:
+        BadInput: a column twice, or a string that is no UTF-8.
+    """
+    names = list(names or table.column_names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(f"{where}: two columns are named {twice[0]!r}; rename one")
+    columns: dict[str, list[object]] = {}
+    for name in names:
+        if name in keep:
+            values = table[name]
+            if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
+                values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
+            try:
+                columns[name] = values.to_pylist()
+            except UnicodeDecodeError as error:
+                raise BadInput(f"{where}, column {name!r}: a string is not valid UTF-8 ({error})") from None
+    return RawTable(tuple(names), columns, table.num_rows, where, class_names=_class_names(table.schema))
+
+
+def _check_file(file: Path, path: str) -> None:
+    if file.is_dir():
+        inside = sorted(p.name for p in file.iterdir() if p.is_file())
+        raise BadInput(f"{path} is a folder; name a file in it, one of {inside[:20]}")
+    if not file.is_file():
+        near: list[str] = []
+        if file.parent.is_dir():
+            near = difflib.get_close_matches(file.name, sorted(p.name for p in file.parent.iterdir()), 1)
+        hint = f"; did you mean {str(file.parent / near[0])!r}?" if near else ""
+        raise BadInput(f"no file {path!r} (looked in {file.parent.resolve()}){hint}; give data.path=...")
+
+
+def _format(file: Path, how: Reading) -> str:
+    name = file.name.lower().removesuffix(".gz")
+    form = how.format or _SUFFIXES.get(Path(name).suffix)
+    if form not in FORMATS:
+        raise BadInput(
+            f"{file.name}: format {form or Path(name).suffix or 'unknown'!r}; expected one of {FORMATS} "
+            "(by the file's suffix, .gz may follow, or data.format=...)"
+        )
+    return form
+
+
+def _bytes(file: Path, max_bytes: int) -> bytes:
+    if not file.name.lower().endswith(".gz"):
+        return file.read_bytes()
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with gzip.open(file, "rb") as unpacked:
+            while piece := unpacked.read(1 << 20):
+                size += len(piece)
+                if size > max_bytes:
+                    raise BadInput(
+                        f"{file.name} unpacks to more than {max_bytes:,} bytes from "
+                        f"{file.stat().st_size:,}; if you trust it, raise data.max_bytes"
+                    )
+                pieces.append(piece)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadInput(
+            f"{file.name} is no whole gzip file ({error}); fetch it again or take off .gz"
+        ) from None
+    return b"".join(pieces)
+
+
+def _decode(data: bytes, path: str, how: Reading) -> str:
+    if how.errors not in ("strict", "replace", "ignore"):
+        raise BadInput(f"errors={how.errors!r}: expected strict, replace or ignore")
+    try:
+        return data.decode(how.encoding, how.errors).removeprefix("\ufeff")
+    except LookupError:
+        raise BadInput(
+            f"{path}: unknown text encoding {how.encoding!r}; utf-8, latin-1, cp1252 and utf-16 are common"
+        ) from None
+    except UnicodeDecodeError as error:
+        start = error.start
+        line = data.count(b"\n", 0, start) + 1
+        offset = start - (data.rfind(b"\n", 0, start) + 1)
+        guess = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252 or latin-1"
+        raise BadInput(
+            f"{path}, line {line}: byte 0x{data[start]:02x} at byte {offset} of the line ({start} of the "
+            f"file) is not valid {how.encoding}; if the file has another encoding say so "
+            f"(data.encoding=..., {guess} is likely), or data.errors=replace to mark such bytes"
+        ) from None
+
+
+def _jsonl(text: str, keep: Collection[str], path: str) -> RawTable:
+    names: dict[str, None] = {}
+    columns: dict[str, list[object]] = {}
+    lines: list[int] = []
+
+    def fail(number: int, problem: str) -> NoReturn:
+        raise BadInput(f"{path}, line {number}: {problem}; expected one JSON object a line")
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} occurs twice")
+        return found
+
+    def finite(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no JSON number")
+
+    decoder = json.JSONDecoder(object_pairs_hook=once, parse_constant=finite)
+    # Split at LF only: str.splitlines would cut a text at U+2028.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip(" \t\r"):
+            continue
+        try:
+            row = decoder.decode(line)
+        except RecursionError:
+            fail(number, "nested too deeply")
+        except ValueError as error:
+            fail(number, f"no valid JSON ({error})")
+        if not isinstance(row, dict):
+            fail(number, f"a {type(row).__name__}, {line[:40]!r}")
+        for key, value in row.items():
+            names[key] = None
+            if key in keep:
+                values = columns.setdefault(key, [])
+                values.extend([None] * (len(lines) - len(values)))
+                values.append(value)
+        lines.append(number)
+    for values in columns.values():
+        values.extend([None] * (len(lines) - len(values)))
+    return RawTable(tuple(names), columns, len(lines), path, lines)
+
+
+def _parquet(data: bytes, keep: Collection[str], path: str) -> RawTable:
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        names = file.schema_arrow.names
+        table = file.read(columns=[name for name in names if name in keep])
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} is no readable parquet file ({error}); fetch or write it again") from None
+    return replace(from_arrow(table, keep, path, names), count=file.metadata.num_rows)
+
+
+def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    stated = (schema.metadata or {}).get(b"huggingface")
+    if stated is None:
+        return {}
+    features = json.loads(stated).get("info", {}).get("features", {})
+    return {
+        name: tuple(feature["names"])
+        for name, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+    }

@@ -1,0 +1,317 @@
+"""What the page of a crossover study shows between its verdict and its appendix."""
+
+from __future__ import annotations
+
+from crossover.report.chart_style import arm_styles, metric_title
+from crossover.report.cost_figure import cold_seconds, cost_plot
+from crossover.report.difference_figure import difference_plot, piece_text
+from crossover.report.drawing import Chart
+from crossover.report.learning_curve_figure import learning_curves
+from crossover.report.page import Block, Bullets, Notice, Picture, Prose, Section, Tiles
+from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, numbers, rows, text
+from crossover.report.tables import Cell, Column, Table, quantity, show
+
+PAIR_FIGURES = 6
+"""Difference plots drawn; the table has every pair."""
+
+
+def charts(plain: Plain) -> list[Chart]:
+    """Learning curves, one difference plot a pair (the primary first), cost."""
+    found = [learning_curves(plain)]
+    for k, pair in enumerate(_pairs(plain)[:PAIR_FIGURES], start=1):
+        found.append(difference_plot(plain, pair, f"difference_{k}"))
+    return [chart for chart in (*found, cost_plot(plain)) if chart is not None]
+
+
+def head(plain: Plain) -> list[Block]:
+    """Notices that belong beside the sentence, and the few figures to remember."""
+    pairs = _pairs(plain)
+    if not pairs:
+        return []
+    primary = pairs[0]
+    blocks: list[Block] = []
+    if primary.get("pilot") is True:
+        blocks.append(Notice("Four draws or fewer: enough to plan a study with, not to decide.", "Pilot"))
+    log_loss = mapping(primary, "log_loss")
+    if log_loss and text(log_loss, "kind") != text(primary, "kind"):
+        blocks.append(
+            Notice(
+                f"By log loss: {kind_title(text(log_loss, 'kind'))}. {text(log_loss, 'sentence')}".strip(),
+                "Log loss says otherwise",
+            )
+        )
+    blocks.append(Tiles(tuple(_tiles(plain, primary))))
+    return blocks
+
+
+def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
+    """Curves, differences, cost, and the numbers behind them; an absent part is left out."""
+    pictures = {chart.name: Picture.of(chart) for chart in drawn}
+    made: list[tuple[str, str, list[Block]]] = [
+        ("Learning curves", "curves", [pictures[name] for name in pictures if name == "learning_curves"])
+    ]
+    differences: list[Block] = [pictures[name] for name in pictures if name.startswith("difference_")]
+    others = tuple(text(pair, "sentence") for pair in _pairs(plain)[1:] if text(pair, "sentence"))
+    if others:
+        differences.append(Bullets("The other pairs, secondary", others))
+    tables = [table for table in (pair_table(plain), difference_table(plain)) if table.rows]
+    made.append(("Is the difference real?", "difference", [*differences, *tables]))
+    cost: list[Block] = [pictures[name] for name in pictures if name == "cost"]
+    costs = cost_table(plain)
+    made.append(("What it costs", "cost", [*cost, *([costs] if costs.rows else []), *_prices(plain)]))
+    scores = score_table(plain)
+    made.append(("Every score", "scores", [scores, *_how(plain)] if scores.rows else []))
+    return [Section(title, anchor, tuple(blocks)) for title, anchor, blocks in made if blocks]
+
+
+def kind_title(kind: str) -> str:
+    """A verdict's kind in words."""
+    known = {
+        "crossing": "A crossing",
+        "several": "Several crossings",
+        "pays_throughout": "Pays at every size",
+        "never_pays": "Pays at no size",
+        "vanished": "The gain has vanished",
+        "not_resolved": "Not resolved",
+        "exploratory": "Exploratory: no verdict",
+    }
+    return known.get(kind, kind.replace("_", " "))
+
+
+def score_table(plain: Plain) -> Table:
+    """One row an arm and size."""
+    metric = metric_title(text(plain, "metric", "score"))
+    arms = keyed_rows(plain, "arms")
+    styles = arm_styles(arms)
+    made: list[tuple[Cell, ...]] = []
+    for key, arm in arms.items():
+        for point in rows(arm, "curve"):
+            made.append(
+                (
+                    _arm_title(arm, key, styles[key].illustration),
+                    number(point, "size"),
+                    number(point, "labels"),
+                    number(point, "mean"),
+                    (number(point, "low"), number(point, "high")),
+                    len(numbers(point, "draws")),
+                    number(point, "log_loss"),
+                    number(point, "stage"),
+                    number(point, "failed"),
+                    number(point, "absent_classes"),
+                )
+            )
+    columns = (
+        Column("arm"),
+        Column("n", "count"),
+        Column("labels used", "count"),
+        Column(f"mean {metric}", "score"),
+        Column("interval", "interval"),
+        Column("draws", "count"),
+        Column("log loss", "score"),
+        Column("stage", "count"),
+        Column("failed", "count"),
+        Column("absent classes", "quantity"),
+    )
+    return Table(f"{metric} of every arm at every size", columns, tuple(made))
+
+
+def difference_table(plain: Plain) -> Table:
+    """One row a pair and size: the paired difference with its interval."""
+    metric = metric_title(text(plain, "metric", "score"))
+    made: list[tuple[Cell, ...]] = []
+    for pair in _pairs(plain):
+        for row in rows(pair, "differences"):
+            draws = number(row, "n_draws")
+            made.append(
+                (
+                    pair_title(plain, pair),
+                    number(row, "size"),
+                    number(row, "mean"),
+                    (number(row, "low"), number(row, "high")),
+                    float(len(numbers(row, "draws"))) if draws is None else draws,
+                    number(row, "overlap"),
+                    number(row, "stage"),
+                )
+            )
+    columns = (
+        Column("pair"),
+        Column("n", "count"),
+        Column("mean difference", "signed"),
+        Column("interval", "signed_interval"),
+        Column("draws", "count"),
+        Column("share of the pool", "quantity"),
+        Column("stage", "count"),
+    )
+    return Table(
+        f"Paired differences in {metric}",
+        columns,
+        tuple(made),
+        "Interval at each size: two-way standard error over training draws and test rows (clusters of rows "
+        "where grouped), widened for overlapping draws; t quantile. Stage 1 only locates, the verdict uses stage 2. "
+        "The share of the pool is that part of the training rows which one draw uses.",
+    )
+
+
+def pair_table(plain: Plain) -> Table:
+    """One row a pair, margin and metric: what is claimed, and the interval of the crossing."""
+    metric = metric_title(text(plain, "metric", "score"))
+    made: list[tuple[Cell, ...]] = []
+    for pair in _pairs(plain):
+        made.append(_pair_row(plain, pair, pair, metric))
+        for name, other in (("second_margin", metric), ("log_loss", "log loss")):
+            if mapping(pair, name):
+                made.append(_pair_row(plain, pair, mapping(pair, name), other))
+    columns = (
+        Column("pair"),
+        Column("by"),
+        Column("margin", "signed"),
+        Column("answer"),
+        Column("crossing at n", "count"),
+        Column("interval of the crossing"),
+        Column("level"),
+        Column("more draws"),
+    )
+    return Table(
+        "Answers by pair",
+        columns,
+        tuple(made),
+        "The interval of the crossing holds every size at which the difference cannot be told from the "
+        "margin (test inversion); it is printed whatever the answer, and nothing is claimed outside the grid.",
+    )
+
+
+def cost_table(plain: Plain) -> Table:
+    """One row an arm and size, from the study's cost table, else from the curves."""
+    arms = keyed_rows(plain, "arms")
+    made: list[tuple[Cell, ...]] = []
+    for row in rows(plain, "cost"):
+        key = text(row, "arm")
+        names = ("size", "fit_seconds_cold", "fit_seconds", "predict_ms_per_row", "peak_memory_mb", "tokens")
+        values = [number(row, name) for name in (*names, "parameters", "envelope")]
+        made.append(
+            (_arm_title(arms.get(key, {}), key, arms.get(key, {}).get("illustration") is True), *values)
+        )
+    if not made:
+        for key, arm in arms.items():
+            for point in rows(arm, "curve"):
+                size = number(point, "size")
+                cold = None if size is None else cold_seconds(plain, key, size, point)
+                if cold is not None:
+                    title = _arm_title(arm, key, arm.get("illustration") is True)
+                    seconds, predict = number(point, "fit_seconds"), number(point, "predict_ms")
+                    made.append((title, size, cold, seconds, predict, None, None, None, None))
+    columns = (
+        Column("arm"),
+        Column("n", "count"),
+        Column("fit, cold (s)", "quantity"),
+        Column("fit, cached (s)", "quantity"),
+        Column("predict (ms a row)", "quantity"),
+        Column("peak memory (MB)", "quantity"),
+        Column("tokens", "count"),
+        Column("parameters", "count"),
+        Column("whole cost", "quantity"),
+    )
+    used = [k for k in range(9) if k < 3 or any(row[k] is not None for row in made)]
+    return Table(
+        "Cost of one fit",
+        tuple(columns[k] for k in used),
+        tuple(tuple(row[k] for k in used) for row in made),
+        "Cold: nothing cached, encoding the rows included. Cached: embeddings read from disk."
+        + (" Whole cost: labels, tuning, training and inference at the prices below." if 8 in used else ""),
+    )
+
+
+def pair_title(plain: Plain, pair: Plain) -> str:
+    """``expensive minus cheap``, by the titles of the arms."""
+    arms = keyed_rows(plain, "arms")
+    names = [
+        text(arms.get(text(pair, side), {}), "title", text(pair, side, side))
+        for side in ("expensive", "cheap")
+    ]
+    return " minus ".join(names)
+
+
+def pieces_text(pair: Plain) -> str:
+    """Every piece of the crossing's interval; a dash where there is none."""
+    return "; ".join(piece_text(piece) for piece in rows(pair, "pieces")) or "–"
+
+
+def _pairs(plain: Plain) -> list[Plain]:
+    return sorted(rows(plain, "pairs"), key=lambda pair: pair.get("primary") is not True)
+
+
+def _pair_row(plain: Plain, pair: Plain, answer: Plain, metric: str) -> tuple[Cell, ...]:
+    level = number(answer, "level") or number(pair, "level")
+    return (
+        pair_title(plain, pair) + (" (primary)" if pair.get("primary") is True else ""),
+        metric,
+        number(answer, "margin"),
+        kind_title(text(answer, "kind", "–")),
+        number(answer, "estimate"),
+        pieces_text(answer),
+        "–" if level is None else f"{level:.4g}",
+        text(answer, "draws_needed", "–"),
+    )
+
+
+def _tiles(plain: Plain, primary: Plain) -> list[tuple[str, str, str]]:
+    level = number(primary, "level") or 0.95
+    estimate = number(primary, "estimate")
+    interval = (
+        f"{100 * level:.3g}% interval {pieces_text(primary)}" if rows(primary, "pieces") else "no interval"
+    )
+    claimed = text(primary, "kind") in ("crossing", "several") and estimate is not None
+    words = {"stops_paying": "Stops paying at", "starts_paying": "Starts paying at"}
+    tiles = [
+        (
+            words.get(text(primary, "direction"), "Crossing at") if claimed else "Crossing",
+            f"≈ {quantity(round(estimate))} rows" if claimed and estimate is not None else "none claimed",
+            interval,
+        )
+    ]
+    differences = sorted(rows(primary, "differences"), key=lambda row: number(row, "size") or 0)
+    for name, row in (("smallest", differences[:1]), ("largest", differences[-1:])):
+        for found in row:
+            size, ends = number(found, "size"), (number(found, "low"), number(found, "high"))
+            tiles.append(
+                (
+                    f"Gain at the {name} size",
+                    show(number(found, "mean"), "signed"),
+                    f"{show(ends, 'signed_interval')} at n = {show(size, 'count')}",
+                )
+            )
+    draws = [number(row, "n_draws") for row in differences if number(row, "stage") != 1]
+    known = [value for value in draws if value is not None]
+    test = number(mapping(mapping(plain, "split"), "sizes"), "test")
+    if known:
+        remark = "of the training rows" + (f", {test:,.0f} test rows" if test is not None else "")
+        tiles.append(("Deciding draws", f"{max(known):,.0f}", remark))
+    looks = number(plain, "looks")
+    if looks is not None:
+        tiles.append(("Looks at this test set", f"{looks:,.0f}", "this verdict included"))
+    return tiles
+
+
+def _arm_title(arm: Plain, key: str, illustration: bool) -> str:
+    return text(arm, "title", key) + (" (illustration)" if illustration else "")
+
+
+def _prices(plain: Plain) -> list[Block]:
+    prices = flat(mapping(plain, "prices"))
+    return (
+        [Prose("Prices: " + "; ".join(f"{name} = {value}" for name, value in prices) + ".", "quiet")]
+        if prices
+        else []
+    )
+
+
+def _how(plain: Plain) -> list[Block]:
+    stated = [text(mapping(plain, "intervals"), name) for name in sorted(mapping(plain, "intervals"))]
+    return [
+        Prose(
+            " ".join(part for part in stated if part)
+            or "Interval of a mean score: over the draws of the training rows and over the test rows, at 95%. "
+            "Compare arms by the paired differences above, never by whether two of these intervals overlap.",
+            "quiet",
+        )
+    ]

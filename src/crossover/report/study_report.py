@@ -1,0 +1,65 @@
+"""A study's end on disk: verdict.json, the page beside it, its figures, and the W&B mirror."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from crossover.record import ledger
+from crossover.record.store import Store
+from crossover.record.wandb_mirror import WandbMirror
+from crossover.report.verdict_page import write_report
+from crossover.split.audit import audit
+from crossover.study.study import Result, Study
+
+Json = dict[str, object]
+
+
+def publish(result: Result, study: Study, store: Store, command: str, mirror: WandbMirror) -> Path:
+    """Write ``studies/<name>/verdict.json``, ``report.html`` and figures; returns the page's path.
+
+    What surrounds the verdict (the split's audit, looks at the test, failures, commands,
+    environment) is added here, where the store is at hand.
+    """
+    verdict = result.verdict.to_json()
+    numbers = dict(cast(Mapping[str, object], verdict["numbers"]))
+    findings = [finding.to_json() for finding in audit(study.corpus, study.split)]
+    numbers["split"] = {**cast(Json, numbers["split"]), "findings": findings}
+    numbers["looks"] = ledger.looks(store.root, study.split.test_fingerprint)
+    numbers["failures"] = [{"digest": o.spec.digest, "error": o.error} for o in result.failures]
+    numbers["commands"] = {"study": command, "report": f"python scripts/report.py study={result.name}"}
+    newest = next(iter(result.records.values()), None)
+    numbers["environment"] = dict(newest.environment) if newest is not None else {}
+    verdict["numbers"] = numbers
+    text = json.dumps(verdict, ensure_ascii=False, indent=1, allow_nan=False)
+    folder = store.save_study(result.name, {"verdict.json": text.encode("utf-8")})
+    page = write_report(verdict, folder)
+    mirror.study(result.name, verdict, store.root / "wandb", tables(numbers), figures(folder))
+    return page
+
+
+def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]]]:
+    """The learning curves and differences of a verdict as flat rows."""
+    arms = cast(Mapping[str, Mapping[str, object]], numbers.get("arms", {}))
+    curves = [
+        {"arm": arm, **_flat(point)}
+        for arm, shown in arms.items()
+        for point in cast(Sequence[Mapping[str, object]], shown.get("curve", ()))
+    ]
+    differences = [
+        {"cheap": pair["cheap"], "expensive": pair["expensive"], **_flat(point)}
+        for pair in cast(Sequence[Mapping[str, object]], numbers.get("pairs", ()))
+        for point in cast(Sequence[Mapping[str, object]], pair.get("differences", ()))
+    ]
+    return {name: rows for name, rows in (("curves", curves), ("differences", differences)) if rows}
+
+
+def figures(folder: Path) -> list[Path]:
+    """The PNG figures of a study's folder, by name."""
+    return sorted((folder / "figures").glob("*.png"))
+
+
+def _flat(point: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in point.items() if not isinstance(value, list)}

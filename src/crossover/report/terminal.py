@@ -1,0 +1,103 @@
+"""What a person at a terminal sees: progress with time left, quiet when nobody is watching."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from crossover.report.visible_text import terminal_text
+
+if TYPE_CHECKING:
+    from crossover.launch.launcher import Outcome
+    from crossover.study.expected import Expected
+
+
+@dataclass
+class Bars:
+    """Two bars on stderr: runs of a batch, and steps of the run under way; both may be off."""
+
+    bars: Any | None
+    runs: Any = None
+    steps: Any = None
+
+    def batch(self, new: int, kept: int) -> None:
+        """A batch begins: ``new`` runs to do, ``kept`` found in the store."""
+        if self.bars is not None and new:
+            self.bars.update(
+                self.runs, total=new, completed=0, visible=True, description=f"runs (+{kept} kept)"
+            )
+
+    def run_done(self) -> None:
+        """One run of the batch ended, well or not."""
+        if self.bars is not None:
+            self.bars.advance(self.runs)
+            self.bars.update(self.steps, visible=False)
+
+    def on_step(self, done: int, total: int, message: str) -> None:
+        """A model tells how far its fitting is."""
+        if self.bars is not None:
+            self.bars.update(
+                self.steps, total=total, completed=done, visible=True, description=message or "steps"
+            )
+
+
+@contextmanager
+def progress(watch: bool | None = None) -> Iterator[Bars]:
+    """Bars while the block runs, where stderr is a terminal (or ``watch`` says so)."""
+    if not (sys.stderr.isatty() if watch is None else watch):
+        yield Bars(None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        runs = bars.add_task("runs", total=1, visible=False)
+        steps = bars.add_task("steps", total=1, visible=False)
+        yield Bars(bars, runs, steps)
+
+
+def print_run(digest: str, record: Mapping[str, object] | None, error: str = "") -> None:
+    """A run's scores and cost on stdout, or why it failed on stderr."""
+    if record is None:
+        print(f"run {digest} failed: {terminal_text(error)}", file=sys.stderr)
+        return
+    for name, score in cast(Mapping[str, Mapping[str, object]], record["scores"]).items():
+        if "/" in name:
+            continue
+        if score["value"] is None:
+            print(f"{name:>18}  undefined ({score['method']})")
+            continue
+        low, high = score["low"], score["high"]
+        interval = f"[{low:.4f}, {high:.4f}]" if low is not None and high is not None else ""
+        print(f"{name:>18}  {score['value']:.4f}  {interval}  n = {score['n']}")
+    cost = cast(Mapping[str, float], record["cost"])
+    print(
+        f"{'cost':>18}  fit {cost['fit_seconds']:.2f} s (cold {cost['fit_seconds_cold']:.2f} s), "
+        f"{cost['latency_p50_ms']:.2f} ms a text, {cost['labels']:.0f} labels"
+    )
+
+
+def print_plan(plan: Expected) -> None:
+    """What a dry run found."""
+    print(f"study: {plan.name}")
+    print(f"new: {plan.new} runs, kept: {plan.kept}, decided later: {plan.later}")
+    if plan.seconds is None:
+        print("time: unknown, the store has met none of these models")
+    else:
+        besides = f" for all but {plan.unmet} runs of models not met yet" if plan.unmet else ""
+        print(f"time: about {plan.seconds:,.0f} s{besides}")
+    print(f"disk: about {plan.bytes / 1e6:,.0f} MB")
+
+
+def print_failures(failures: Sequence[Outcome], root: Path) -> None:
+    """Which runs of a study failed and why, on stderr; nothing where none did."""
+    for outcome in failures:
+        model, subset = outcome.spec.model.name, outcome.spec.subset
+        which = f"{model}, {subset.size} rows, draw {subset.draw}" if subset else model
+        print(f"failed: {which}: {terminal_text(outcome.error)}", file=sys.stderr)
+        print(f"        kept in {root}/failed/{outcome.spec.digest}-*/failure.json", file=sys.stderr)

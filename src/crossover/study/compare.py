@@ -1,0 +1,306 @@
+"""The compare study: several arms, several seeds, one split; which is better, and is it real?
+
+With ``size`` left out every arm is trained on the whole train part: the intervals then speak of
+fresh test rows and seeds, conditional on this training set. With a size and draws they speak of
+fresh training sets as well, paired by draw (methods.md 1).
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from scipy import stats
+
+from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Corpus
+from crossover.measure.interval import cluster_index
+from crossover.measure.metric.metric import Metric, metric_named
+from crossover.measure.paired import equivalence, holm, mcnemar
+from crossover.measure.two_way import paired_mean
+from crossover.protocol.component import Component
+from crossover.protocol.run_spec import RunSpec, Seeds, digest_of
+from crossover.record.run_record import RunRecord
+from crossover.split.nested_subsets import Subset, overlap_fraction
+from crossover.split.split import Split
+from crossover.study.crossover_sentence import title
+from crossover.study.grid import Grid, collect, failed, median_cost
+from crossover.study.study import Verdict
+
+Json = dict[str, object]
+WHOLE = 0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Difference of two arms: mean, standard error, degrees of freedom."""
+
+    mean: float
+    error: float
+    degrees: float
+
+    @property
+    def p(self) -> float:
+        """Two-sided P of no difference."""
+        if self.error == 0:
+            return 0.0 if self.mean else 1.0
+        return float(2 * stats.t.sf(abs(self.mean) / self.error, self.degrees))
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """t interval of the difference."""
+        half = float(stats.t.ppf(0.5 + level / 2, self.degrees)) * self.error
+        return self.mean - half, self.mean + half
+
+
+@dataclass
+class CompareStudy:
+    """Arms against one another on one split.
+
+    Args:
+        corpus: the corpus, as kept in the store.
+        split: its split, shared by every arm.
+        arms: name -> model.
+        seeds: runs of each arm a draw.
+        size: training rows of each draw; None trains on the whole train part (one "draw").
+        draws: fresh training subsets, where ``size`` is given.
+        pools: disjoint pools the train part is cut into for draws.
+        metric: metric of record.
+        equivalence: half-width within which two arms count as equal.
+        budget: tuning trials an arm, the same for every arm.
+        selection: inside or shared.
+        test_rows: cap on scored test rows.
+    """
+
+    corpus: Corpus
+    split: Split
+    arms: Mapping[str, Component]
+    seeds: int = 3
+    size: int | None = None
+    draws: int = 1
+    pools: int = 16
+    metric: str = "macro_f1"
+    equivalence: float = 0.01
+    budget: int = 1
+    selection: str = "inside"
+    test_rows: int | None = None
+    name: str = "compare"
+
+    def __post_init__(self) -> None:
+        self.split.verify(self.corpus)
+        metric_named(self.metric)
+        if len(self.arms) < 2:
+            raise BadInput(f"study.arms names {sorted(self.arms)}; a comparison needs at least two arms")
+        if self.seeds < 1 or self.draws < 1:
+            raise BadInput(f"study.seeds={self.seeds}, study.draws={self.draws}: both must be at least 1")
+        if self.size is None and self.draws > 1:
+            raise BadInput("study.draws > 1 needs study.size: the whole train part can be drawn only once")
+        if self.size is not None and self.size >= len(self.split.train):
+            raise BadInput(
+                f"study.size={self.size}, the train part has {len(self.split.train)} rows; leave it out"
+            )
+
+    def settings(self) -> dict[str, object]:
+        """Plain values that decide the plan."""
+        names = (
+            "seeds",
+            "size",
+            "draws",
+            "pools",
+            "metric",
+            "equivalence",
+            "budget",
+            "selection",
+            "test_rows",
+        )
+        return {
+            "corpus": self.corpus.fingerprint,
+            "split": self.split.fingerprint,
+            "arms": {name: arm.to_json() for name, arm in self.arms.items()},
+            **{name: getattr(self, name) for name in names},
+        }
+
+    def specs(self, arm: str, draw: int) -> list[RunSpec]:
+        """The runs of one arm on one draw, one a seed."""
+        model = self.arms[arm]
+        subset = None if self.size is None else Subset("natural", self.size, draw, self.pools)
+        specs = []
+        for repeat in range(self.seeds):
+            key = f"{digest_of(model.to_json())}/{self.size}/{draw}/{repeat}"
+            seed = zlib.crc32(key.encode("utf-8")) & 0x7FFFFFFF
+            specs.append(
+                RunSpec(
+                    corpus=self.corpus.fingerprint,
+                    split=self.split.fingerprint,
+                    model=model,
+                    subset=subset,
+                    metric=self.metric,
+                    budget=self.budget,
+                    selection=self.selection,
+                    seeds=Seeds(seed, seed),
+                    test_rows=self.test_rows,
+                )
+            )
+        return specs
+
+    def plan(self, records: Mapping[str, RunRecord]) -> list[RunSpec]:
+        """Every arm, draw and seed, at once."""
+        return [spec for arm in self.arms for draw in range(self.draws) for spec in self.specs(arm, draw)]
+
+    def undecided_runs(self, records: Mapping[str, RunRecord]) -> int:
+        """None: the plan depends on no result."""
+        return 0
+
+    def grid(self, records: Mapping[str, RunRecord]) -> Grid:
+        """The finished cells; the whole train part stands as size 0."""
+        size = self.size or WHOLE
+        wanted = {
+            (arm, size, draw): [spec.digest for spec in self.specs(arm, draw)]
+            for arm in self.arms
+            for draw in range(self.draws)
+        }
+        overlap = overlap_fraction(size, len(self.split.train), self.pools) if size else 0.0
+        return collect(records, wanted, self.split.groups, {size: overlap})
+
+    def conclude(self, records: Mapping[str, RunRecord]) -> Verdict:
+        """Scores of each arm, every difference with Holm's correction, and the sentence."""
+        grid, metric = self.grid(records), metric_named(self.metric)
+        done = [arm for arm in self.arms if grid.draws(arm, self.size or WHOLE)]
+        arms = {arm: self._arm(grid, arm) for arm in done}
+        gaps = {pair: self._gap(grid, metric, *pair) for pair in itertools.combinations(done, 2)}
+        adjusted = holm({" - ".join(pair): gap.p for pair, gap in gaps.items()})
+        pairs = [self._pair(grid, pair, gap, adjusted) for pair, gap in gaps.items()]
+        sentence, kind = self._sentence(arms, pairs, metric)
+        return Verdict(
+            study=self.name,
+            kind=kind,
+            sentence=sentence,
+            numbers={
+                "metric": self.metric,
+                "corpus": {
+                    "name": self.corpus.name,
+                    "fingerprint": self.corpus.fingerprint,
+                    "rows": len(self.corpus),
+                    "classes": list(self.corpus.classes),
+                    "card": self.corpus.card.to_json(),
+                },
+                "split": {
+                    "fingerprint": self.split.fingerprint,
+                    "recipe": dict(self.split.recipe),
+                    "sizes": {part: len(ids) for part, ids in self.split.parts.items()},
+                },
+                "arms": arms,
+                "pairs": pairs,
+            },
+            population=self._population(),
+            would_change=("another split, training set, metric or tuning budget",),
+            next_step="Ask for the size at which the order changes: study=crossover."
+            if kind != "too_few_arms"
+            else "Look at the failed runs (failed/ in the store), mend their cause and run again.",
+            flags=tuple(self._flags()),
+            runs=tuple(sorted(records)),
+        )
+
+    def _cells(self, grid: Grid, arm: str) -> list[RunRecord]:
+        size = self.size or WHOLE
+        return [r for draw in grid.draws(arm, size) for r in grid.cells[arm, size, draw].records]
+
+    def _arm(self, grid: Grid, arm: str) -> Json:
+        """One arm's row: mean of every run-level score; its interval is that of the first run."""
+        runs = self._cells(grid, arm)
+        scores = {}
+        for name, score in runs[0].scores.items():
+            values = [r.scores[name].value for r in runs]
+            found = [value for value in values if value is not None]
+            scores[name] = {
+                **score.to_json(),
+                "value": float(np.mean(found)) if found else None,
+                "runs": found,
+                "method": f"{score.method}; of the first of {len(runs)} runs, value the mean of all",
+            }
+        return {
+            "title": title(self.arms[arm]),
+            "component": self.arms[arm].to_json(),
+            "scores": scores,
+            "seeds": len(runs),
+            "failed": sum(failed(r, self.metric) for r in runs),
+            "cost": median_cost(runs),
+        }
+
+    def _gap(self, grid: Grid, metric: Metric, left: str, right: str) -> Gap:
+        """Larger means ``left`` is better."""
+        size = self.size or WHOLE
+        if self.size is not None and self.draws > 1:
+            found = grid.evidence(self.metric, right, left, size, range(self.draws))
+            assert found is not None
+            mean = paired_mean(found[0].differences, found[0].overlap, found[1])
+            return Gap(mean.mean, mean.se, mean.df)
+        sign = 1.0 if metric.larger_is_better else -1.0
+        values = [grid.row_values(metric, grid.cells[arm, size, 0]) for arm in (left, right)]
+        ids = [id_ for id_ in values[0] if id_ in values[1]]
+        rows = np.array([[sign * (values[0][id_] - values[1][id_]) for id_ in ids]])
+        row_part = paired_mean(rows, 0.0, cluster_index(ids, self.split.groups))
+        terms = [(row_part.variance, row_part.df)]
+        for arm in (left, right):
+            scores = [r.scores[self.metric].value or 0.0 for r in grid.cells[arm, size, 0].records]
+            if len(scores) > 1:
+                terms.append((float(np.var(scores, ddof=1)) / len(scores), len(scores) - 1.0))
+        variance = sum(v for v, _ in terms)
+        spread = sum(v * v / df for v, df in terms if v > 0)
+        return Gap(row_part.mean, variance**0.5, variance**2 / spread if spread else row_part.df)
+
+    def _pair(self, grid: Grid, pair: tuple[str, str], gap: Gap, adjusted: Mapping[str, float]) -> Json:
+        low, high = gap.interval(0.95)
+        size = self.size or WHOLE
+        tests = [grid.cells[arm, size, grid.draws(arm, size)[0]].test for arm in pair]
+        fitted = mcnemar(tests[0].gold_index, tests[0].predicted_index, tests[1].predicted_index)
+        same = equivalence(gap.mean, gap.error, gap.degrees, self.equivalence)
+        return {
+            "left": pair[0],
+            "right": pair[1],
+            "difference": {"mean": gap.mean, "low": low, "high": high, "p": gap.p},
+            "holm_p": adjusted[" - ".join(pair)],
+            "equivalent": same.equivalent,
+            "equivalence": same.sentence,
+            "mcnemar": fitted.sentence,
+        }
+
+    def _sentence(self, arms: Mapping[str, Json], pairs: Sequence[Json], metric: Metric) -> tuple[str, str]:
+        if len(arms) < 2:
+            return f"On {self.corpus.name} nothing can be compared: {len(arms)} arm finished.", "too_few_arms"
+
+        def value(arm: str) -> float:
+            scores = cast(Mapping[str, Mapping[str, float]], arms[arm]["scores"])
+            return scores[self.metric]["value"] * (1 if metric.larger_is_better else -1)
+
+        best, *others = sorted(arms, key=value, reverse=True)
+        ahead, level = [], []
+        for pair in pairs:
+            if best in (pair["left"], pair["right"]):
+                other = str(pair["right"] if pair["left"] == best else pair["left"])
+                (ahead if cast(float, pair["holm_p"]) <= 0.05 else level).append(other)
+        said = f"On {self.corpus.name}, {best} scores {self.metric} {abs(value(best)):.4f}"
+        if ahead:
+            said += f"; it is ahead of {', '.join(ahead)} beyond chance (Holm, 5%)"
+        if level:
+            said += f"; its lead over {', '.join(level)} is not resolved"
+        kind = "resolved" if not level else "best_not_resolved"
+        return said + ("." if self.size else ", on this one training set."), kind
+
+    def _population(self) -> str:
+        if self.size is not None and self.draws > 1:
+            return (
+                f"Over fresh draws of {self.size} rows from, seeds, and fresh test rows like, corpus "
+                f"{self.corpus.name} ({self.corpus.fingerprint}); not other corpora, encoders or recipes."
+            )
+        return (
+            f"Over seeds and fresh test rows like corpus {self.corpus.name} ({self.corpus.fingerprint}), given "
+            "this one training set; not over other training sets, corpora, encoders or recipes."
+        )
+
+    def _flags(self) -> list[str]:
+        card = self.corpus.card
+        return [card.seen_in_pretraining] if card.seen_in_pretraining else []

@@ -1,0 +1,74 @@
+"""What a study would run and what it would take, judged from runs of the same kind in the store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossover.protocol.run_spec import RunSpec
+from crossover.record.run_record import RunRecord
+from crossover.record.store import Store
+from crossover.study.study import Study, finished, study_name
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Counts and costs of a study before it runs.
+
+    ``later`` runs depend on results not known yet. ``seconds`` and ``bytes`` cover the new runs
+    of models that the store has met (``seconds`` None where it has met none); ``unmet`` counts
+    the rest.
+    """
+
+    name: str
+    new: int
+    kept: int
+    later: int
+    seconds: float | None
+    bytes: int
+    unmet: int
+
+
+def expected(study: Study, store: Store) -> Expected:
+    """Plan without running: what is new, kept and still undecided, time and disk expected."""
+    records: dict[str, RunRecord] = {}
+    specs: list[RunSpec] = study.plan(records)
+    while found := finished([spec for spec in specs if spec.digest not in records], store):
+        records.update(found)
+        specs = study.plan(records)
+    new = [spec for spec in specs if spec.digest not in records]
+    seconds, unmet = _seconds(new, list(store.runs()))
+    rows = sum(len(ids) for part, ids in study.split.parts.items() if part != "train")
+    return Expected(
+        study_name(study),
+        len(new),
+        len(records),
+        study.undecided_runs(records),
+        seconds,
+        sum((rows + (spec.subset.size if spec.subset else 0)) * 40 + 6000 for spec in new),
+        unmet,
+    )
+
+
+def _seconds(new: Sequence[RunSpec], known: Sequence[RunRecord]) -> tuple[float | None, int]:
+    """Sum of the median seconds of runs of the same model at the nearest size, and runs without any."""
+    met: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+    for record in known:
+        took = record.cost["fit_seconds"] + record.cost["predict_seconds"]
+        met[record.spec.model.target].append((_size(record.spec), took))
+    total, unmet = 0.0, 0
+    for spec in new:
+        runs = met.get(spec.model.target)
+        if not runs:
+            unmet += 1
+            continue
+        nearest = min((abs(size - _size(spec)), size) for size, _ in runs)[1]
+        total += float(np.median([took for size, took in runs if size == nearest]))
+    return (None if unmet == len(new) and new else total), unmet
+
+
+def _size(spec: RunSpec) -> int:
+    return spec.subset.size if spec.subset is not None else 1 << 30

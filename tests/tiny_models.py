@@ -7,22 +7,41 @@ from pathlib import Path
 
 ARCHITECTURES = ("bert", "distilbert", "roberta", "electra", "deberta-v2", "modernbert", "gpt2", "xlnet")
 
-_WORDS = (
-    "free win cash prize call now text claim money offer meeting lunch tomorrow project report thanks love home "
-    "later please good bad the a to you i is in for of and on it at what when me my we"
-).split()
+_SENTENCE = (
+    "free win cash prize call now text claim money offer meeting lunch tomorrow project report thanks love"
+)
+_WORDS = [
+    *_SENTENCE.split(),
+    "home",
+    "later",
+    "please",
+    "good",
+    "bad",
+    "the",
+    "a",
+    "to",
+    "you",
+    "i",
+    "is",
+    "in",
+]
 
 
 def make_tiny(folder: Path, architecture: str = "bert") -> Path:
     """A 2-layer, 32-wide model of ``architecture`` with a word-and-letter tokenizer, in ``folder``."""
     import torch
     from transformers import AutoModel
+    from transformers.utils import logging
 
     folder.mkdir(parents=True, exist_ok=True)
     size = _write_tokenizer(folder, architecture)
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         AutoModel.from_config(_config(architecture, size)).save_pretrained(folder)
+    if shown:
+        logging.enable_progress_bar()
     return folder
 
 
@@ -47,7 +66,7 @@ def _write_tokenizer(folder: Path, architecture: str) -> int:
     return len(vocabulary)
 
 
-def _config(architecture: str, vocabulary: int):  # noqa: ANN202
+def _config(architecture: str, vocabulary: int):
     import transformers as t
 
     wide = {"vocab_size": vocabulary, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -58,14 +77,24 @@ def _config(architecture: str, vocabulary: int):  # noqa: ANN202
         )
     if architecture == "gpt2":
         return t.GPT2Config(
-            vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=2, n_positions=130, bos_token_id=3, eos_token_id=3
+            vocab_size=vocabulary,
+            n_embd=32,
+            n_layer=2,
+            n_head=2,
+            n_positions=130,
+            bos_token_id=3,
+            eos_token_id=3,
         )
     if architecture == "xlnet":
-        return t.XLNetConfig(vocab_size=vocabulary, d_model=32, n_layer=2, n_head=2, d_inner=64, pad_token_id=0)
+        return t.XLNetConfig(
+            vocab_size=vocabulary, d_model=32, n_layer=2, n_head=2, d_inner=64, pad_token_id=0
+        )
     if architecture == "electra":
         return t.ElectraConfig(**wide, embedding_size=32)
     if architecture == "deberta-v2":
         return t.DebertaV2Config(**wide, relative_attention=True, pos_att_type=["p2c", "c2p"])
     if architecture == "modernbert":
-        return t.ModernBertConfig(**wide, local_attention=16, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3)
+        return t.ModernBertConfig(
+            **wide, local_attention=16, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3
+        )
     return {"bert": t.BertConfig, "roberta": t.RobertaConfig}[architecture](**wide)

@@ -51,7 +51,7 @@ def command(task: Callable[[Composed], int]) -> Callable[[], None]:
         except (BadInput, OmegaConfBaseException, OSError) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise
-            print(f"error: {error}", file=sys.stderr)
+            sys.stderr.write(f"error: {error}\n")
             code = BAD_INPUT
         if code and HydraConfig.get().mode != RunMode.MULTIRUN:
             sys.exit(code)

@@ -126,9 +126,7 @@ def similar_pairs(texts: Sequence[str], threshold: float) -> Pairs:
     )
     signatures = np.array(matrix.to_rows(), dtype=np.uint32)
     # The hashes are the column numbers: a product of two rows then merges sorted lists.
-    sets = csr_array(
-        (np.ones(len(flat), np.int8), flat.astype(np.int64), offsets), shape=(len(texts), 2**62)
-    )
+    sets = csr_array((np.ones(len(flat), np.int8), flat.astype(np.int64), offsets), shape=(len(texts), 2**62))
 
     def verified(pairs: Pairs) -> Pairs:
         found = [np.empty((0, 2), np.int64)]
@@ -163,64 +161,60 @@ def similar_pairs(texts: Sequence[str], threshold: float) -> Pairs:
     return np.unique(np.concatenate(sure), axis=0)
 
 
-class Duplicates:
-    """Look for duplicates: how many, in which classes, with which labels, in how large clusters.
+def duplicates(corpus: Corpus, threshold: float = 0.5, giant: float = 0.05) -> list[Finding]:
+    """Rows in clusters of each kind, clusters whose rows disagree on the label, giant clusters.
 
     Args:
         threshold: Jaccard similarity from which on texts are near-duplicates.
         giant: share of the corpus above which one cluster is reported as a giant chain.
     """
-
-    def __init__(self, threshold: float = 0.5, giant: float = 0.05) -> None:
-        self.threshold = threshold
-        self.giant = giant
-
-    def look(self, corpus: Corpus) -> list[Finding]:
-        """Rows in clusters of each kind, clusters whose rows disagree on the label, giant clusters."""
-        label = dict(zip(corpus.ids, corpus.labels, strict=True))
-        findings = []
-        for kind in KINDS:
-            clusters = duplicate_clusters(corpus.ids, corpus.texts, self.threshold, kind)
-            findings.append(self._count(kind, clusters, label))
-            if kind != "near":
-                findings.extend(_conflicts(kind, clusters, label))
-        largest = Counter(clusters.values()).most_common(1)
-        if largest and largest[0][1] > max(self.giant * len(corpus), 2):
-            name, size = largest[0]
-            findings.append(
-                Finding(
-                    "giant-cluster",
-                    "warning",
-                    f"one near-duplicate cluster holds {size:,} of {len(corpus):,} rows",
-                    {"cluster": name, "rows": size, "share": size / len(corpus), "label": label[name]},
-                    "a chain of similar texts may have joined unlike ones: look at its rows, raise the "
-                    "threshold, or gather by likeness to the first row (linkage=first)",
-                )
+    label = dict(zip(corpus.ids, corpus.labels, strict=True))
+    findings = []
+    for kind in KINDS:
+        clusters = duplicate_clusters(corpus.ids, corpus.texts, threshold, kind)
+        findings.append(_count(kind, clusters, label, threshold))
+        if kind != "near":
+            findings.extend(_conflicts(kind, clusters, label))
+    largest = Counter(clusters.values()).most_common(1)
+    if largest and largest[0][1] > max(giant * len(corpus), 2):
+        name, size = largest[0]
+        findings.append(
+            Finding(
+                "giant-cluster",
+                "warning",
+                f"one near-duplicate cluster holds {size:,} of {len(corpus):,} rows",
+                {"cluster": name, "rows": size, "share": size / len(corpus), "label": label[name]},
+                "a chain of similar texts may have joined unlike ones: look at its rows, raise the "
+                "threshold, or gather by likeness to the first row (linkage=first)",
             )
-        return findings
-
-    def _count(self, kind: str, clusters: Mapping[str, str], label: Mapping[str, str | None]) -> Finding:
-        totals = Counter(label.values())
-        inside = Counter(label[id_] for id_ in clusters)
-        evidence: dict[str, object] = {
-            "rows": len(clusters),
-            "clusters": len(set(clusters.values())),
-            "rows_beyond_the_first": len(clusters) - len(set(clusters.values())),
-            "largest": max(Counter(clusters.values()).values(), default=0),
-            "share_by_label": {
-                str(name): inside[name] / totals[name] for name in sorted(totals, key=str) if name is not None
-            },
-        }
-        if kind == "near":
-            evidence["threshold"] = self.threshold
-        share = len(clusters) / len(label) if label else 0.0
-        return Finding(
-            f"duplicates-{kind}",
-            "warning" if share > 0.01 else "info",
-            f"{len(clusters):,} of {len(label):,} rows ({share:.1%}) have {_A_COPY[kind]} elsewhere in the corpus",
-            evidence,
-            "keep each cluster in one part (split.group_duplicates=near)" if share > 0.01 else "",
         )
+    return findings
+
+
+def _count(
+    kind: str, clusters: Mapping[str, str], label: Mapping[str, str | None], threshold: float
+) -> Finding:
+    totals = Counter(label.values())
+    inside = Counter(label[id_] for id_ in clusters)
+    evidence: dict[str, object] = {
+        "rows": len(clusters),
+        "clusters": len(set(clusters.values())),
+        "rows_beyond_the_first": len(clusters) - len(set(clusters.values())),
+        "largest": max(Counter(clusters.values()).values(), default=0),
+        "share_by_label": {
+            str(name): inside[name] / totals[name] for name in sorted(totals, key=str) if name is not None
+        },
+    }
+    if kind == "near":
+        evidence["threshold"] = threshold
+    share = len(clusters) / len(label) if label else 0.0
+    return Finding(
+        f"duplicates-{kind}",
+        "warning" if share > 0.01 else "info",
+        f"{len(clusters):,} of {len(label):,} rows ({share:.1%}) have {_A_COPY[kind]} in the corpus",
+        evidence,
+        "keep each cluster in one part (split.group_duplicates=near)" if share > 0.01 else "",
+    )
 
 
 _A_COPY = {
@@ -287,7 +281,7 @@ def _band_rows(threshold: float) -> int:
 
 def _buckets(signatures: npt.NDArray[np.uint32], band_rows: int) -> list[Pairs]:
     """Rows, ascending, that agree on a whole band; each bucket holds at least two."""
-    buckets = []
+    buckets: list[Pairs] = []
     for start in range(0, PERMUTATIONS - band_rows + 1, band_rows):
         keys = np.zeros(len(signatures), np.uint64)
         for column in range(start, start + band_rows):

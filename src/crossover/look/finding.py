@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
-
-from crossover.data.corpus import Corpus
 
 SEVERITIES = ("info", "warning", "error")
 """Info describes; a warning can change a conclusion; after an error no score means anything."""
@@ -39,11 +36,3 @@ class Finding:
             "evidence": dict(self.evidence),
             "remedy": self.remedy,
         }
-
-
-class Look(Protocol):
-    """A way to look at a corpus, one a file; it fits nothing and changes nothing."""
-
-    def look(self, corpus: Corpus) -> list[Finding]:
-        """What there is to say, the description first."""
-        ...

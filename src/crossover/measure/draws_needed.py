@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from crossover.measure.size_grid import SizeEvidence
-from crossover.measure.two_way import Layout, PairedMean, paired_mean, variance_and_df
+from crossover.measure.two_way import Layout, PairedMean, paired_mean, upper_draw_square, variance_and_df
 
 #: Draws below which their standard deviation is too poorly known to plan with.
 MIN_DRAWS = 4
-#: Confidence of the upper limit of the draw standard deviation.
-UPPER_CONFIDENCE = 0.80
 #: More draws than this is no plan.
 MOST_DRAWS = 10_000
 
@@ -64,7 +62,7 @@ def draws_for(
     if lower >= margin or upper <= margin:
         return DrawsNeeded(size, 0, 0, None, None, "no more draws are needed at this size")
     draw_square = mean.components["MSA"]
-    upper_square = draw_square * (R - 1) / float(special.chdtri(R - 1, UPPER_CONFIDENCE))
+    upper_square = float(upper_draw_square(np.asarray(draw_square), R))
     low = _smallest(mean, draw_square, margin, one_sided_level)
     high = _smallest(mean, upper_square, margin, one_sided_level)
     if low is None:

@@ -47,7 +47,9 @@ def cluster_index(ids: Sequence[str], groups: Mapping[str, str] | None) -> NDArr
     return np.array([number[name] for name in names], dtype=np.int64)
 
 
-def wilson(successes: NDArray[np.float64], n: NDArray[np.float64], level: float = 0.95) -> Limits:
+def wilson(
+    successes: float | NDArray[np.float64], n: float | NDArray[np.float64], level: float = 0.95
+) -> Limits:
     """Wilson's score interval (1927) for ``successes`` of ``n`` > 0 trials, elementwise.
 
     ``n`` need not be whole (effective sample sizes).
@@ -60,9 +62,11 @@ def wilson(successes: NDArray[np.float64], n: NDArray[np.float64], level: float 
     return np.where(k <= 0.0, 0.0, centre - reach), np.where(k >= n, 1.0, centre + reach)
 
 
-def clopper_pearson(successes: NDArray[np.float64], n: NDArray[np.float64], level: float = 0.95) -> Limits:
+def clopper_pearson(
+    successes: float | NDArray[np.float64], n: float | NDArray[np.float64], level: float = 0.95
+) -> Limits:
     """Clopper and Pearson's exact interval (1934), elementwise; never covers less than ``level``."""
-    k, n = np.asarray(successes, np.float64), np.asarray(n, np.float64)
+    k, n = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
     tail = (1.0 - level) / 2.0
     low = np.where(k > 0, special.betaincinv(np.maximum(k, 1.0), n - k + 1.0, tail), 0.0)
     high = np.where(k < n, special.betaincinv(k + 1.0, np.maximum(n - k, 1.0), 1.0 - tail), 1.0)
@@ -94,9 +98,10 @@ def proportion(
         if units < m:
             if units < 2:
                 return Score(name, value, None, None, 1, "no interval: all rows are one cluster", level)
-            effective = _effective_rows(np.bincount(numbered, weights=outcomes), sizes, level)
+            sums = np.bincount(numbered, weights=outcomes).astype(np.float64)
+            effective = _effective_rows(sums, sizes, level)
             method = f"Wilson on {effective:.1f} effective rows of {m} in {units} clusters"
-    low, high = wilson(np.array(value * effective), np.array(effective), level)
+    low, high = wilson(value * effective, effective, level)
     return Score(name, value, float(low), float(high), units, method, level)
 
 

@@ -55,7 +55,7 @@ def score_all(
             score = proportion(metric.name, metric.row_values(gold, probabilities) > 0.5, clusters, level)
         elif isinstance(metric, CountMetric):
             score = bootstrap(metric.name, counted, _statistic_of(metric), metric.bounds, level)
-            if score.value is not None and score.low is None and metric.mean_of:
+            if score.low is None and metric.mean_of:
                 score = _from_classes(score, metric.mean_of, per_class, classes, gold)
         else:
             score = _from_row_values(metric, gold, probabilities, clusters, level)
@@ -136,17 +136,14 @@ def _from_classes(
     the bootstrap is silent, but so many rows without an error still bound it.
     """
     parts = [per_class[f"{measure}/{classes[k]}"] for k in np.unique(gold)]
-    low = high = 0.0
-    for part in parts:
-        if part.value is None or part.low is None or part.high is None or score.value is None:
-            return score
-        low += (part.value - part.low) ** 2
-        high += (part.high - part.value) ** 2
-    assert score.value is not None
+    down = [p.value - p.low for p in parts if p.value is not None and p.low is not None]
+    up = [p.high - p.value for p in parts if p.value is not None and p.high is not None]
+    if score.value is None or len(down) < len(parts):
+        return score
     return replace(
         score,
-        low=score.value - math.sqrt(low) / len(parts),
-        high=score.value + math.sqrt(high) / len(parts),
+        low=score.value - math.hypot(*down) / len(parts),
+        high=score.value + math.hypot(*up) / len(parts),
         method=f"MOVER of the Wilson limits of {measure} in {len(parts)} classes (no resample differs)",
     )
 

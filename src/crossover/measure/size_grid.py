@@ -20,6 +20,7 @@ from crossover.measure.two_way import (
     Layout,
     PairedMean,
     check_overlap,
+    effects_of,
     mean_of,
     mean_squares,
     unit_values,
@@ -145,11 +146,12 @@ def size_grid(evidence: Sequence[SizeEvidence], clusters: NDArray[np.int64] | No
     for at in ordered:
         check_overlap(at.overlap)
     units = [unit_values(at.differences, clusters) for at in ordered]
+    effects = [effects_of(values) for values in units]
     return SizeGrid(
         np.array(sizes, dtype=np.int64),
         np.array([at.overlap for at in ordered], dtype=np.float64),
         Layout(*units[0].shape),
         np.array([values.mean() for values in units]),
-        np.array([mean_squares(values, values) for values in units]).T,
-        np.array([mean_squares(a, b) for a, b in pairwise(units)]).T,
+        np.array([mean_squares(each, each) for each in effects]).T,
+        np.array([mean_squares(a, b) for a, b in pairwise(effects)]).T,
     )

@@ -75,9 +75,15 @@ class LinearSvm(LinearClassifier):
         return scale * weights, scale * intercept + shift
 
     def _margins_of(self, matrix: csr_matrix, codes: NDArray[np.int64]) -> Weights:
-        # The primal solver draws nothing, so that only the folds depend on the seed.
+        # The primal solver draws nothing, so that only the folds depend on the seed; without a
+        # random_state scikit-learn would still advance the global generator.
         solver = LinearSVC(
-            C=self.C, class_weight=self.class_weight, dual=False, max_iter=self.max_iter, tol=self.tol
+            C=self.C,
+            class_weight=self.class_weight,
+            dual=False,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            random_state=0,
         )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -18,6 +18,8 @@ INK, MUTED, RULE, GRID, PAPER, SHADE = "#20262d", "#5b6570", "#8d969f", "#e3e7ea
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08a00", "#56b4e9", "#7a5195", "#6b6b6b")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "triangle-right")
 WIDTH, HEIGHT = 620, 300
+SIGNED = "datum.value == 0 ? '0' : format(datum.value, '+.3~f')"
+"""How an axis of differences writes its numbers."""
 DRAWS_SHOWN = 60
 """Points drawn of one arm at one size."""
 
@@ -100,8 +102,9 @@ def value_axis(values: Sequence[float], title: str, signed: bool = False) -> Any
         title=title,
         scale=alt.Scale(domain=list(value_domain(values)), nice=False, zero=False),
         axis=alt.Axis(
-            titleAngle=0, titleAlign="left", titleAnchor="end", titleY=-12, titleX=-30,
-            titleBaseline="bottom", tickCount=6, format="+.3~f" if signed else ".3~f", domain=False, ticks=False,
+            titleAngle=0, titleAlign="left", titleAnchor="end", titleY=-12, titleX=0, titleBaseline="bottom",
+            tickCount=6, domain=False, ticks=False, format="" if signed else ".3~f",
+            **({"labelExpr": SIGNED} if signed else {}),
         ),
     )  # fmt: skip
 
@@ -111,6 +114,20 @@ def value_domain(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = 0.05 * (high - low) or max(abs(high) * 0.05, 0.01)
     return low - room, high + room
+
+
+def reach(sure: Sequence[float], deciding: Sequence[float], locating: Sequence[float]) -> list[float]:
+    """Values an axis must hold: all of ``sure``, interval ends as far as they leave it readable.
+
+    An interval of two draws can be ten times as long as the curve is high. Ends that decide may
+    widen the axis to three times the span of ``sure``, ends that only locate by a quarter of it on
+    each side; what goes beyond is cut at the frame and stands in the table.
+    """
+    low, high = min(sure), max(sure)
+    span = high - low or 0.1 * abs(high) or 0.1
+    cut = [min(max(end, low - span), high + span) for end in deciding]
+    cut += [min(max(end, low - span / 4), high + span / 4) for end in locating]
+    return [low, high, *cut]
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
@@ -137,7 +154,7 @@ def finished(
             width=WIDTH,
             height=height,
             padding={"left": 8, "top": 8, "right": right, "bottom": 8},
-            title=alt.TitleParams(title, subtitle=subtitle, anchor="start", frame="group", offset=26),
+            title=alt.TitleParams(title, subtitle=subtitle, anchor="start", frame="group", offset=22),
         )
         .configure(background=PAPER, font="Liberation Sans, Arial, Helvetica, sans-serif")
         .configure_view(stroke=None)

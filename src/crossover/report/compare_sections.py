@@ -34,6 +34,11 @@ def charts(plain: Plain) -> list[Chart]:
     return [chart for chart in found if chart is not None]
 
 
+def warnings(plain: Plain) -> list[str]:
+    """None beyond the verdict's own flags."""
+    return []
+
+
 def head(plain: Plain) -> list[Block]:
     """Nothing beyond the sentence: a comparison has no single figure to remember."""
     return []

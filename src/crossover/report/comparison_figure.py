@@ -36,7 +36,7 @@ def dot_plot(name: str, title: str, axis: str, dots: Sequence[Dot], zero: bool =
             "x:Q",
             title=axis,
             scale=alt.Scale(domain=list(style.value_domain(values)), nice=False, zero=False),
-            axis=alt.Axis(format="+.3~f" if zero else ".3~f", tickCount=6),
+            axis=alt.Axis(tickCount=6, **({"labelExpr": style.SIGNED} if zero else {"format": ".3~f"})),
         ),
         "y": alt.Y(
             "y:N",

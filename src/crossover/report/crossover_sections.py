@@ -7,8 +7,8 @@ from crossover.report.cost_figure import cold_seconds, cost_plot
 from crossover.report.difference_figure import difference_plot, piece_text
 from crossover.report.drawing import Chart
 from crossover.report.learning_curve_figure import learning_curves
-from crossover.report.page import Block, Bullets, Notice, Picture, Prose, Section, Tiles
-from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, numbers, rows, text
+from crossover.report.page import Block, Bullets, Picture, Prose, Section, Tiles
+from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, numbers, rows, text, texts
 from crossover.report.tables import Cell, Column, Table, quantity, show
 
 PAIR_FIGURES = 6
@@ -23,25 +23,24 @@ def charts(plain: Plain) -> list[Chart]:
     return [chart for chart in (*found, cost_plot(plain)) if chart is not None]
 
 
-def head(plain: Plain) -> list[Block]:
-    """Notices that belong beside the sentence, and the few figures to remember."""
-    pairs = _pairs(plain)
-    if not pairs:
-        return []
-    primary = pairs[0]
-    blocks: list[Block] = []
+def warnings(plain: Plain) -> list[str]:
+    """What must be read with the sentence, beyond the verdict's own flags."""
+    found = []
+    primary = next(iter(_pairs(plain)), {})
     if primary.get("pilot") is True:
-        blocks.append(Notice("Four draws or fewer: enough to plan a study with, not to decide.", "Pilot"))
+        found.append("A pilot: four draws or fewer are enough to plan a study with, not to decide.")
+    if primary.get("exploratory") is True:
+        found.append("Exploratory: the draws share over half of their pool, or there is one draw.")
     log_loss = mapping(primary, "log_loss")
     if log_loss and text(log_loss, "kind") != text(primary, "kind"):
-        blocks.append(
-            Notice(
-                f"By log loss: {kind_title(text(log_loss, 'kind'))}. {text(log_loss, 'sentence')}".strip(),
-                "Log loss says otherwise",
-            )
-        )
-    blocks.append(Tiles(tuple(_tiles(plain, primary))))
-    return blocks
+        answer = f"{kind_title(text(log_loss, 'kind')).lower()}. {text(log_loss, 'sentence')}".strip()
+        found.append(f"By log loss the answer differs: {answer}")
+    return found
+
+
+def head(plain: Plain) -> list[Block]:
+    """The few figures to remember."""
+    return [Tiles(tuple(_tiles(plain, pair))) for pair in _pairs(plain)[:1]]
 
 
 def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
@@ -51,10 +50,14 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
         ("Learning curves", "curves", [pictures[name] for name in pictures if name == "learning_curves"])
     ]
     differences: list[Block] = [pictures[name] for name in pictures if name.startswith("difference_")]
+    reasons = tuple(reason for pair in _pairs(plain)[:1] for reason in texts(pair, "reasons"))
+    if reasons:
+        differences.append(Bullets("Why this answer", reasons))
     others = tuple(text(pair, "sentence") for pair in _pairs(plain)[1:] if text(pair, "sentence"))
     if others:
         differences.append(Bullets("The other pairs, secondary", others))
-    tables = [table for table in (pair_table(plain), difference_table(plain)) if table.rows]
+    found = (pair_table(plain), budget_table(plain), difference_table(plain))
+    tables = [table for table in found if table.rows]
     made.append(("Is the difference real?", "difference", [*differences, *tables]))
     cost: list[Block] = [pictures[name] for name in pictures if name == "cost"]
     costs = cost_table(plain)
@@ -67,11 +70,13 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
 def kind_title(kind: str) -> str:
     """A verdict's kind in words."""
     known = {
+        "starts_paying": "Starts paying",
+        "stops_paying": "Stops paying",
         "crossing": "A crossing",
         "several": "Several crossings",
         "pays_throughout": "Pays at every size",
         "never_pays": "Pays at no size",
-        "vanished": "The gain has vanished",
+        "gain_vanished": "The gain has vanished",
         "not_resolved": "Not resolved",
         "exploratory": "Exploratory: no verdict",
     }
@@ -124,7 +129,7 @@ def difference_table(plain: Plain) -> Table:
             draws = number(row, "n_draws")
             made.append(
                 (
-                    pair_title(plain, pair),
+                    pair_title(pair),
                     number(row, "size"),
                     number(row, "mean"),
                     (number(row, "low"), number(row, "high")),
@@ -147,7 +152,7 @@ def difference_table(plain: Plain) -> Table:
         columns,
         tuple(made),
         "Interval at each size: two-way standard error over training draws and test rows (clusters of rows "
-        "where grouped), widened for overlapping draws; t quantile. Stage 1 only locates, the verdict uses stage 2. "
+        "where grouped), widened for overlapping draws; t quantile. Stage 1 only locates, stage 2 decides. "
         "The share of the pool is that part of the training rows which one draw uses.",
     )
 
@@ -157,10 +162,10 @@ def pair_table(plain: Plain) -> Table:
     metric = metric_title(text(plain, "metric", "score"))
     made: list[tuple[Cell, ...]] = []
     for pair in _pairs(plain):
-        made.append(_pair_row(plain, pair, pair, metric))
+        made.append(_pair_row(pair, pair, metric))
         for name, other in (("second_margin", metric), ("log_loss", "log loss")):
             if mapping(pair, name):
-                made.append(_pair_row(plain, pair, mapping(pair, name), other))
+                made.append(_pair_row(pair, mapping(pair, name), other))
     columns = (
         Column("pair"),
         Column("by"),
@@ -176,7 +181,7 @@ def pair_table(plain: Plain) -> Table:
         columns,
         tuple(made),
         "The interval of the crossing holds every size at which the difference cannot be told from the "
-        "margin (test inversion); it is printed whatever the answer, and nothing is claimed outside the grid.",
+        "margin (test inversion); it is printed whatever the answer. Nothing is claimed outside the grid.",
     )
 
 
@@ -186,8 +191,9 @@ def cost_table(plain: Plain) -> Table:
     made: list[tuple[Cell, ...]] = []
     for row in rows(plain, "cost"):
         key = text(row, "arm")
-        names = ("size", "fit_seconds_cold", "fit_seconds", "predict_ms_per_row", "peak_memory_mb", "tokens")
+        names = ("size", "fit_seconds_cold", "fit_seconds", "predict_ms", "peak_memory_mb", "tokens")
         values = [number(row, name) for name in (*names, "parameters", "envelope")]
+        values[3] = number(row, "predict_ms_per_row") if values[3] is None else values[3]
         made.append(
             (_arm_title(arms.get(key, {}), key, arms.get(key, {}).get("illustration") is True), *values)
         )
@@ -221,14 +227,33 @@ def cost_table(plain: Plain) -> Table:
     )
 
 
-def pair_title(plain: Plain, pair: Plain) -> str:
-    """``expensive minus cheap``, by the titles of the arms."""
-    arms = keyed_rows(plain, "arms")
-    names = [
-        text(arms.get(text(pair, side), {}), "title", text(pair, side, side))
-        for side in ("expensive", "cheap")
-    ]
-    return " minus ".join(names)
+def budget_table(plain: Plain) -> Table:
+    """The primary pair's answer at each tuning budget, and at equal tuning seconds."""
+    made: list[tuple[Cell, ...]] = []
+    for entry in rows(plain, "budgets"):
+        trials = number(entry, "trials")
+        label = (
+            f"{trials:,.0f} trials each" if trials is not None and trials != 1 else "1 trial each (defaults)"
+        )
+        answers = [(label, entry)]
+        if mapping(entry, "equal_seconds"):
+            answers.append(("equal tuning seconds", mapping(entry, "equal_seconds")))
+        for name, answer in answers:
+            kind, sentence = kind_title(text(answer, "kind", "–")), text(answer, "sentence", "–")
+            made.append((name, kind, number(answer, "estimate"), pieces_text(answer), sentence))
+    columns = (
+        Column("tuning budget"),
+        Column("answer"),
+        Column("crossing at n", "count"),
+        Column("interval of the crossing"),
+        Column("in words"),
+    )
+    return Table("The primary pair at each tuning budget", columns, tuple(made) if len(made) > 1 else ())
+
+
+def pair_title(pair: Plain) -> str:
+    """``expensive minus cheap``, by the names that the sentences use."""
+    return " minus ".join(text(pair, side, side) for side in ("expensive", "cheap"))
 
 
 def pieces_text(pair: Plain) -> str:
@@ -240,10 +265,10 @@ def _pairs(plain: Plain) -> list[Plain]:
     return sorted(rows(plain, "pairs"), key=lambda pair: pair.get("primary") is not True)
 
 
-def _pair_row(plain: Plain, pair: Plain, answer: Plain, metric: str) -> tuple[Cell, ...]:
+def _pair_row(pair: Plain, answer: Plain, metric: str) -> tuple[Cell, ...]:
     level = number(answer, "level") or number(pair, "level")
     return (
-        pair_title(plain, pair) + (" (primary)" if pair.get("primary") is True else ""),
+        pair_title(pair) + (" (primary)" if pair.get("primary") is True else ""),
         metric,
         number(answer, "margin"),
         kind_title(text(answer, "kind", "–")),
@@ -260,27 +285,23 @@ def _tiles(plain: Plain, primary: Plain) -> list[tuple[str, str, str]]:
     interval = (
         f"{100 * level:.3g}% interval {pieces_text(primary)}" if rows(primary, "pieces") else "no interval"
     )
-    claimed = text(primary, "kind") in ("crossing", "several") and estimate is not None
-    words = {"stops_paying": "Stops paying at", "starts_paying": "Starts paying at"}
+    kind = text(primary, "kind")
+    claimed = kind in ("starts_paying", "stops_paying", "crossing", "several") and estimate is not None
+    words = {"stops_paying": "Stops paying at n", "starts_paying": "Starts paying at n"}
     tiles = [
         (
-            words.get(text(primary, "direction"), "Crossing at") if claimed else "Crossing",
-            f"≈ {quantity(round(estimate))} rows" if claimed and estimate is not None else "none claimed",
+            words.get(text(primary, "direction", kind), "Crossing at n") if claimed else "Crossing",
+            f"≈ {quantity(round(estimate))}" if claimed and estimate is not None else "none claimed",
             interval,
         )
     ]
-    differences = sorted(rows(primary, "differences"), key=lambda row: number(row, "size") or 0)
-    for name, row in (("smallest", differences[:1]), ("largest", differences[-1:])):
-        for found in row:
-            size, ends = number(found, "size"), (number(found, "low"), number(found, "high"))
-            tiles.append(
-                (
-                    f"Gain at the {name} size",
-                    show(number(found, "mean"), "signed"),
-                    f"{show(ends, 'signed_interval')} at n = {show(size, 'count')}",
-                )
-            )
-    draws = [number(row, "n_draws") for row in differences if number(row, "stage") != 1]
+    deciding = [row for row in rows(primary, "differences") if number(row, "stage") != 1]
+    differences = sorted(deciding, key=lambda row: number(row, "size") or 0)
+    for found in (differences[0], differences[-1]) if len(differences) > 1 else differences:
+        ends = (number(found, "low"), number(found, "high"))
+        label = f"Gain at n = {show(number(found, 'size'), 'count')}"
+        tiles.append((label, show(number(found, "mean"), "signed"), show(ends, "signed_interval")))
+    draws = [number(row, "n_draws") for row in differences]
     known = [value for value in draws if value is not None]
     test = number(mapping(mapping(plain, "split"), "sizes"), "test")
     if known:
@@ -310,7 +331,7 @@ def _how(plain: Plain) -> list[Block]:
     return [
         Prose(
             " ".join(part for part in stated if part)
-            or "Interval of a mean score: over the draws of the training rows and over the test rows, at 95%. "
+            or "Interval of a mean score: over draws of the training rows and over test rows, at 95%. "
             "Compare arms by the paired differences above, never by whether two of these intervals overlap.",
             "quiet",
         )

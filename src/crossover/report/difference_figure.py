@@ -7,6 +7,7 @@ from typing import Any
 
 from crossover.report import chart_style as style
 from crossover.report.drawing import Chart
+from crossover.report.learning_curve_figure import ends
 from crossover.report.plain_values import Plain, keyed_rows, number, numbers, rows, text
 from crossover.report.tables import quantity
 
@@ -21,9 +22,11 @@ def difference_plot(plain: Plain, pair: Plain, name: str) -> Chart | None:
     if not points:
         return None
     margin = number(pair, "margin") or 0.0
-    values = [0.0, margin]
-    for point in points:
-        values += [v for v in (point["y"], point["low"], point["high"], *point["draws"]) if v is not None]
+    values = style.reach(
+        [0.0, margin, *(value for point in points for value in (point["y"], *point["draws"]))],
+        [end for point in points if point["decides"] for end in ends(point)],
+        [end for point in points if not point["decides"] for end in ends(point)],
+    )
     sizes = [point["x"] for point in points]
     metric = style.metric_title(text(plain, "metric", "score"))
     axes = {
@@ -31,24 +34,26 @@ def difference_plot(plain: Plain, pair: Plain, name: str) -> Chart | None:
         "y": style.value_axis(values, f"difference in {metric}", signed=True),
     }
     expensive, cheap = _names(plain, pair)
-    domain = style.value_domain(values)
     layers = [
-        *_pieces(pair, axes, style.size_domain(sizes), domain),
+        *_pieces(pair, axes, style.size_domain(sizes), style.value_domain(values)),
         *_levels(axes, margin, style.size_domain(sizes)),
         *_differences(points, axes),
-        *_sides(axes, expensive, cheap, style.size_domain(sizes)[0], domain),
+        *_sides(axes, expensive, cheap, style.size_domain(sizes)[1]),
     ]
     level = number(pair, "level") or 0.95
-    return Chart(
-        name,
-        f"Difference in {metric}, {expensive} minus {cheap}, by labelled rows",
+    decided = any(point["decides"] for point in points)
+    caption = (
         f"Above zero {expensive} is ahead, below it {cheap}. Point and bar: mean paired difference with its "
-        f"interval at that size ({level:.3g}); small marks: single draws. "
-        "Hollow points only located the crossing (stage 1). Shaded: the interval of the crossing.",
-        style.finished(
-            layers, f"{expensive} minus {cheap}", f"paired by draw of the training rows, {metric}", 270
-        ),
     )
+    caption += f"{100 * level:.3g}% interval at that size; small marks: single draws."
+    if not all(point["decides"] for point in points):
+        caption += " Hollow points with thin bars decide nothing; a bar cut at the frame goes on beyond it."
+    if rows(pair, "pieces"):
+        caption += " Shaded: the interval of the crossing; line in it: the estimate."
+    subtitle = f"paired by draw of the training rows, {metric}" + ("" if decided else "; an illustration")
+    label = f"Difference in {metric}, {expensive} minus {cheap}, by labelled rows"
+    title = f"{expensive} minus {cheap}"
+    return Chart(name, label, caption, style.finished(layers, title, subtitle, 270 if decided else 180))
 
 
 def _names(plain: Plain, pair: Plain) -> tuple[str, str]:
@@ -61,21 +66,22 @@ def _names(plain: Plain, pair: Plain) -> tuple[str, str]:
 
 
 def _points(pair: Plain) -> list[dict[str, Any]]:
-    points = []
+    """One point a size; where a size was also used to locate, the deciding stage is shown."""
+    points: dict[float, dict[str, Any]] = {}
     for row in rows(pair, "differences"):
         size, mean = number(row, "size"), number(row, "mean")
-        if size is not None and mean is not None and size > 0:
-            points.append(
-                {
-                    "x": size,
-                    "y": mean,
-                    "low": number(row, "low"),
-                    "high": number(row, "high"),
-                    "draws": numbers(row, "draws")[: style.DRAWS_SHOWN],
-                    "decides": number(row, "stage") != 1,
-                }
-            )
-    return sorted(points, key=lambda point: float(point["x"]))
+        decides = number(row, "stage") != 1 and number(row, "n_draws") != 1
+        if size is None or mean is None or size <= 0 or (size in points and not decides):
+            continue
+        points[size] = {
+            "x": size,
+            "y": mean,
+            "low": number(row, "low"),
+            "high": number(row, "high"),
+            "draws": numbers(row, "draws")[: style.DRAWS_SHOWN],
+            "decides": decides,
+        }
+    return [points[size] for size in sorted(points)]
 
 
 def _pieces(
@@ -142,9 +148,8 @@ def _levels(axes: Mapping[str, Any], margin: float, width: tuple[float, float]) 
 def _differences(points: Sequence[Mapping[str, Any]], axes: Mapping[str, Any]) -> list[Any]:
     import altair as alt
 
-    draws = [{"x": p["x"] * 2**0.05, "y": value} for p in points for value in p["draws"]]
-    bars = [
-        {"x": p["x"], "y": p["low"], "y2": p["high"]} for p in points if None not in (p["low"], p["high"])
+    draws = [
+        {"x": p["x"] * 2**0.05, "y": value} for p in points if len(p["draws"]) > 1 for value in p["draws"]
     ]
     colour = style.COLOURS[0]
     layers = [
@@ -158,11 +163,18 @@ def _differences(points: Sequence[Mapping[str, Any]], axes: Mapping[str, Any]) -
             .mark_point(filled=True, size=14, color=colour, opacity=0.45)
             .encode(**axes)
         )
-    if bars:
-        layers.append(
-            alt.Chart(style.data(bars)).mark_rule(color=colour, strokeWidth=2.2).encode(**axes, y2="y2:Q")
-        )
     for decides in (True, False):
+        bars = [
+            {"x": p["x"], "y": p["low"], "y2": p["high"]}
+            for p in points
+            if p["decides"] is decides and len(ends(p)) == 2
+        ]
+        if bars:
+            layers.append(
+                alt.Chart(style.data(bars))
+                .mark_rule(color=colour, strokeWidth=2.4 if decides else 1, clip=True)
+                .encode(**axes, y2="y2:Q")
+            )
         marks = [{"x": p["x"], "y": p["y"]} for p in points if p["decides"] is decides]
         if marks:
             layers.append(
@@ -179,21 +191,13 @@ def _differences(points: Sequence[Mapping[str, Any]], axes: Mapping[str, Any]) -
     return layers
 
 
-def _sides(
-    axes: Mapping[str, Any], expensive: str, cheap: str, left: float, height: tuple[float, float]
-) -> list[Any]:
-    """Which arm is ahead on each side of zero, written inside the plot at its left edge."""
+def _sides(axes: Mapping[str, Any], expensive: str, cheap: str, right: float) -> list[Any]:
+    """Which arm is ahead on each side of zero, written to the right of the plot."""
     import altair as alt
 
     layers = []
-    for label, end, baseline in ((expensive, height[1], "top"), (cheap, height[0], "bottom")):
-        if abs(end) < 0.12 * (height[1] - height[0]):
-            continue
-        chart = alt.Chart(style.data([{"x": left, "y": end, "label": f"{label} ahead"}]))
-        place = {"align": "left", "baseline": baseline, "dx": 6, "dy": 4 if baseline == "top" else -4}
-        layers.append(
-            chart.mark_text(color=style.MUTED, fontSize=11.5, fontStyle="italic", **place).encode(
-                **axes, text="label:N"
-            )
-        )
+    for label, dy in ((f"↑ {expensive} ahead", -9), (f"↓ {cheap} ahead", 10)):
+        chart = alt.Chart(style.data([{"x": right, "y": 0.0, "label": label}]))
+        mark = chart.mark_text(align="left", baseline="middle", dx=8, dy=dy, color=style.MUTED, fontSize=11.5)
+        layers.append(mark.encode(**axes, text="label:N"))
     return layers

@@ -17,30 +17,29 @@ def learning_curves(plain: Plain) -> Chart | None:
     lines = {key: line for key, arm in arms.items() if (line := _line(arm))}
     if not lines:
         return None
-    sizes = [point["x"] for line in lines.values() for point in line]
-    values = [
-        value
-        for line in lines.values()
-        for point in line
-        for value in (point["y"], point["low"], point["high"], *point["draws"])
-        if value is not None
-    ]
+    points = [point for line in lines.values() for point in line]
+    values = style.reach(
+        [value for point in points for value in (point["y"], *point["draws"])],
+        [end for point in points if point["decides"] for end in ends(point)],
+        [end for point in points if not point["decides"] for end in ends(point)],
+    )
     metric = style.metric_title(text(plain, "metric", "score"))
     axes = {
-        "x": style.size_axis(sizes, text(plain, "axis", "labelled rows (n)")),
+        "x": style.size_axis([point["x"] for point in points], text(plain, "axis", "labelled rows (n)")),
         "y": style.value_axis(values, metric),
     }
     layers: list[Any] = []
     for k, (key, line) in enumerate(lines.items()):
-        layers += _arm_layers(line, styles[key], axes, 2 ** (0.07 * (k - (len(lines) - 1) / 2)))
+        layers += _arm_layers(line, styles[key], axes, 2 ** (0.07 + 0.06 * k))
     layers.append(_labels(lines, styles, axes, style.value_domain(values)))
     corpus = style.short(text(_corpus(plain), "name"), 40)
     return Chart(
         "learning_curves",
         f"Learning curves: {metric} against labelled rows for {len(lines)} arms",
-        "Line: mean over draws of the training rows; band: its interval; each small mark is one draw, set "
-        "slightly aside so that arms do not hide each other. Hollow marks are sizes that only located the crossing "
-        "(stage 1); dashed lines are illustrations and enter no verdict.",
+        "Line: mean over draws of the training rows; band and bar: its interval; each small mark: one draw, set "
+        "aside so that arms do not hide each other. Hollow marks with thin bars only located the crossing "
+        "(stage 1); dashed lines are illustrations and enter no verdict. A bar cut at the frame goes on "
+        "beyond it; the table has it in full.",
         style.finished(
             layers,
             "Learning curves",
@@ -48,6 +47,11 @@ def learning_curves(plain: Plain) -> Chart | None:
             right=24,
         ),
     )
+
+
+def ends(point: Mapping[str, Any]) -> list[float]:
+    """The interval of a point, empty where it has none."""
+    return [point[end] for end in ("low", "high") if point[end] is not None]
 
 
 def _corpus(plain: Plain) -> Plain:
@@ -80,13 +84,16 @@ def _arm_layers(
     import altair as alt
 
     layers = []
-    band = [point for point in line if point["low"] is not None and point["high"] is not None]
-    if band:
-        made = alt.Chart(style.data([{"x": p["x"], "y": p["low"], "y2": p["high"]} for p in band]))
-        layers.append(made.mark_area(color=arm.colour, opacity=0.15).encode(**axes, y2="y2:Q"))
-        layers.append(
-            made.mark_rule(color=arm.colour, opacity=0.55, strokeWidth=1.5).encode(**axes, y2="y2:Q")
-        )
+    for decides in (True, False):
+        whole = [point for point in line if point["decides"] is decides and len(ends(point)) == 2]
+        if not whole:
+            continue
+        made = alt.Chart(style.data([{"x": p["x"], "y": p["low"], "y2": p["high"]} for p in whole]))
+        made = made.encode(**axes, y2="y2:Q")
+        if decides:
+            layers.append(made.mark_area(color=arm.colour, opacity=0.15, clip=True))
+        width, opacity = (2, 0.6) if decides else (1, 0.3)
+        layers.append(made.mark_rule(color=arm.colour, opacity=opacity, strokeWidth=width, clip=True))
     draws = [{"x": p["x"] * aside, "y": value} for p in line for value in p["draws"]]
     if draws:
         layers.append(
@@ -104,7 +111,7 @@ def _arm_layers(
             layers.append(
                 alt.Chart(style.data(marks))
                 .mark_point(
-                    shape=arm.shape, size=58, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
+                    shape=arm.shape, size=46, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
                 )
                 .encode(**axes)
             )

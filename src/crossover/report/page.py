@@ -38,10 +38,10 @@ class Prose:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that must not be missed."""
+    """What must not be missed."""
 
-    text: str
-    title: str = "Mind this"
+    title: str
+    items: tuple[str, ...]
     template: ClassVar[str] = "notice"
 
 
@@ -121,12 +121,13 @@ class Section:
 class Page:
     """A title, what stands at its head, and sections.
 
-    ``eyebrow`` is the line above the title, ``badge`` a word for the kind of answer, ``head``
-    the blocks before the first section.
+    ``headline`` is the answer and ``subline`` what goes on from it; ``eyebrow`` stands above,
+    ``badge`` is a word for the kind of answer, ``head`` the blocks before the first section.
     """
 
     title: str
     headline: str
+    subline: str
     eyebrow: str
     badge: str
     head: tuple[Block, ...]

@@ -43,12 +43,12 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
 def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]]]:
     """The learning curves and differences of a verdict as flat rows."""
     arms = cast(Mapping[str, Mapping[str, object]], numbers.get("arms", {}))
-    curves = [
+    curves: list[Mapping[str, object]] = [
         {"arm": arm, **_flat(point)}
         for arm, shown in arms.items()
         for point in cast(Sequence[Mapping[str, object]], shown.get("curve", ()))
     ]
-    differences = [
+    differences: list[Mapping[str, object]] = [
         {"cheap": pair["cheap"], "expensive": pair["expensive"], **_flat(point)}
         for pair in cast(Sequence[Mapping[str, object]], numbers.get("pairs", ()))
         for point in cast(Sequence[Mapping[str, object]], pair.get("differences", ()))

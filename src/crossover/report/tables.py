@@ -87,7 +87,7 @@ def show(cell: Cell, kind: Kind) -> str:
     if kind == "quantity":
         return quantity(cell)
     if kind in ("signed", "signed_interval"):
-        return f"{cell:+.3f}".replace("-", "−")
+        return f"{cell:+.3f}".replace("-", "−") if cell else "0"
     return f"{cell:.3f}".replace("-", "−") if isinstance(cell, float) else f"{cell:,}"
 
 

@@ -13,6 +13,7 @@ from crossover.report.visible_text import terminal_text
 
 if TYPE_CHECKING:
     from crossover.launch.launcher import Outcome
+    from crossover.look.finding import Finding
     from crossover.study.expected import Expected
 
 
@@ -101,3 +102,29 @@ def print_failures(failures: Sequence[Outcome], root: Path) -> None:
         which = f"{model}, {subset.size} rows, draw {subset.draw}" if subset else model
         print(f"failed: {which}: {terminal_text(outcome.error)}", file=sys.stderr)
         print(f"        kept in {root}/failed/{outcome.spec.digest}-*/failure.json", file=sys.stderr)
+
+
+def print_card(name: str, rows: int, card: Mapping[str, object]) -> None:
+    """A corpus and its card on stdout."""
+    print(f"{name}: {rows:,} rows")
+    for key in ("source", "sampling", "licence", "dates", "population", "seen_in_pretraining"):
+        if card.get(key):
+            print(f"  {key.replace('_', ' ')}: {terminal_text(str(card[key]))}")
+    for note in cast(Sequence[str], card.get("notes", ())):
+        print(f"  note: {terminal_text(note)}")
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Findings on stdout, the gravest first, each with its remedy."""
+    order = {"error": 0, "warning": 1, "info": 2}
+    for finding in sorted(findings, key=lambda found: order[found.severity]):
+        print(f"{finding.severity:>8}  {terminal_text(finding.title)}")
+        if finding.remedy:
+            print(f"{'':>8}  remedy: {terminal_text(finding.remedy)}")
+
+
+def print_split(name: str, split: Mapping[str, object]) -> None:
+    """A split's sizes and how it was made, on stdout."""
+    parts = cast(Mapping[str, Sequence[str]], split["parts"])
+    sizes = ", ".join(f"{part} {len(ids):,}" for part, ids in parts.items())
+    print(f"{name}: {sizes}; {len(set(cast(Mapping[str, str], split['groups']).values())):,} groups")

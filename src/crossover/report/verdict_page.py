@@ -21,6 +21,7 @@ class _Layout(NamedTuple):
     """What one kind of study shows between verdict and appendix."""
 
     charts: Callable[[Plain], list[Chart]]
+    warnings: Callable[[Plain], list[str]]
     head: Callable[[Plain], list[Block]]
     sections: Callable[[Plain, list[Chart]], list[Section]]
     tables: Callable[[Plain], list[Table]]
@@ -58,6 +59,7 @@ def _page(verdict: Plain, charts: list[Chart]) -> Page:
     plain = mapping(verdict, "numbers")
     layout = _layout(verdict)
     corpus = mapping(plain, "corpus")
+    answer, _, rest = text(verdict, "sentence", "No sentence was given.").partition("; ")
     study = text(verdict, "study", "study")
     eyebrow = " · ".join(
         part
@@ -70,15 +72,16 @@ def _page(verdict: Plain, charts: list[Chart]) -> Page:
     )
     return Page(
         title=f"{short(study)}: {short(text(corpus, 'name'))}" if corpus else short(study),
-        headline=visible(text(verdict, "sentence", "No sentence was given."), 1_500),
+        headline=visible(answer, 1_500),
+        subline=visible(rest, 1_500),
         eyebrow=eyebrow,
         badge=short(crossover_sections.kind_title(text(verdict, "kind", "no answer"))),
-        head=tuple(_answer(verdict, layout.head(plain))),
+        head=tuple(_answer(verdict, layout.warnings(plain), layout.head(plain))),
         sections=(*layout.sections(plain, charts), *_appendix(verdict, plain)),
     )
 
 
-def _answer(verdict: Plain, figures: list[Block]) -> list[Block]:
+def _answer(verdict: Plain, warnings: list[str], figures: list[Block]) -> list[Block]:
     """Flags before all else: they must be seen wherever the sentence is."""
     card = mapping(mapping(mapping(verdict, "numbers"), "corpus"), "card")
     flags = texts(verdict, "flags")
@@ -88,7 +91,8 @@ def _answer(verdict: Plain, figures: list[Block]) -> list[Block]:
             f"The encoder saw such text in training: {seen}. This is a demonstration, never evidence that "
             "pretraining pays."
         )
-    blocks: list[Block] = [Notice(visible(flag, 1_000)) for flag in flags]
+    flags += warnings
+    blocks: list[Block] = [Notice("Read with the answer", tuple(flags))] if flags else []
     blocks += figures
     if text(verdict, "population"):
         blocks.append(Prose(f"This speaks of: {visible(text(verdict, 'population'), 1_500)}", "lead"))
@@ -215,11 +219,11 @@ def _layout(verdict: Plain) -> _Layout:
     arms = keyed_rows(mapping(verdict, "numbers"), "arms").values()
     if any("curve" in arm for arm in arms):
         page = crossover_sections
-        return _Layout(page.charts, page.head, page.sections, _crossover_tables)
+        return _Layout(page.charts, page.warnings, page.head, page.sections, _crossover_tables)
     if any("scores" in arm for arm in arms):
         other = compare_sections
-        return _Layout(other.charts, other.head, other.sections, _compare_tables)
-    return _Layout(lambda plain: [], lambda plain: [], _plain_sections, lambda plain: [])
+        return _Layout(other.charts, other.warnings, other.head, other.sections, _compare_tables)
+    return _Layout(lambda plain: [], lambda plain: [], lambda plain: [], _plain_sections, lambda plain: [])
 
 
 def _crossover_tables(plain: Plain) -> list[Table]:

@@ -8,7 +8,6 @@ fresh training sets as well, paired by draw (methods.md 1).
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -23,13 +22,13 @@ from crossover.measure.metric.metric import Metric, metric_named
 from crossover.measure.paired import equivalence, holm, mcnemar
 from crossover.measure.two_way import paired_mean
 from crossover.protocol.component import Component
-from crossover.protocol.run_spec import RunSpec, Seeds, digest_of
+from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
-from crossover.split.nested_subsets import Subset, overlap_fraction
+from crossover.split.nested_subsets import overlap_fraction
 from crossover.split.split import Split
 from crossover.study.crossover_sentence import title
-from crossover.study.grid import Grid, collect, failed, median_cost
-from crossover.study.study import Verdict
+from crossover.study.grid import Design, Grid, collect, failed, median_cost
+from crossover.study.study import Verdict, surroundings
 
 Json = dict[str, object]
 WHOLE = 0
@@ -125,26 +124,16 @@ class CompareStudy:
 
     def specs(self, arm: str, draw: int) -> list[RunSpec]:
         """The runs of one arm on one draw, one a seed."""
-        model = self.arms[arm]
-        subset = None if self.size is None else Subset("natural", self.size, draw, self.pools)
-        specs = []
-        for repeat in range(self.seeds):
-            key = f"{digest_of(model.to_json())}/{self.size}/{draw}/{repeat}"
-            seed = zlib.crc32(key.encode("utf-8")) & 0x7FFFFFFF
-            specs.append(
-                RunSpec(
-                    corpus=self.corpus.fingerprint,
-                    split=self.split.fingerprint,
-                    model=model,
-                    subset=subset,
-                    metric=self.metric,
-                    budget=self.budget,
-                    selection=self.selection,
-                    seeds=Seeds(seed, seed),
-                    test_rows=self.test_rows,
-                )
-            )
-        return specs
+        design = Design(
+            self.corpus.fingerprint,
+            self.split.fingerprint,
+            self.metric,
+            self.selection,
+            self.seeds,
+            "natural",
+            self.pools,
+        )
+        return design.specs(self.arms[arm], self.size, draw, self.budget, self.test_rows)
 
     def plan(self, records: Mapping[str, RunRecord]) -> list[RunSpec]:
         """Every arm, draw and seed, at once."""
@@ -180,18 +169,7 @@ class CompareStudy:
             sentence=sentence,
             numbers={
                 "metric": self.metric,
-                "corpus": {
-                    "name": self.corpus.name,
-                    "fingerprint": self.corpus.fingerprint,
-                    "rows": len(self.corpus),
-                    "classes": list(self.corpus.classes),
-                    "card": self.corpus.card.to_json(),
-                },
-                "split": {
-                    "fingerprint": self.split.fingerprint,
-                    "recipe": dict(self.split.recipe),
-                    "sizes": {part: len(ids) for part, ids in self.split.parts.items()},
-                },
+                **surroundings(self.corpus, self.split),
                 "arms": arms,
                 "pairs": pairs,
             },
@@ -276,8 +254,9 @@ class CompareStudy:
             scores = cast(Mapping[str, Mapping[str, float]], arms[arm]["scores"])
             return scores[self.metric]["value"] * (1 if metric.larger_is_better else -1)
 
-        best, *others = sorted(arms, key=value, reverse=True)
-        ahead, level = [], []
+        best = max(arms, key=value)
+        ahead: list[str] = []
+        level: list[str] = []
         for pair in pairs:
             if best in (pair["left"], pair["right"]):
                 other = str(pair["right"] if pair["left"] == best else pair["left"])
@@ -297,8 +276,8 @@ class CompareStudy:
                 f"{self.corpus.name} ({self.corpus.fingerprint}); not other corpora, encoders or recipes."
             )
         return (
-            f"Over seeds and fresh test rows like corpus {self.corpus.name} ({self.corpus.fingerprint}), given "
-            "this one training set; not over other training sets, corpora, encoders or recipes."
+            f"Over seeds and fresh test rows like corpus {self.corpus.name} ({self.corpus.fingerprint}), "
+            "given this one training set; not over other training sets, corpora, encoders or recipes."
         )
 
     def _flags(self) -> list[str]:

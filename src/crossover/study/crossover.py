@@ -7,7 +7,6 @@ run on a grid of their own and are pilots or illustrations beside the primary pa
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,15 +17,20 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
-from crossover.protocol.run_spec import RunSpec, Seeds, digest_of
+from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
-from crossover.split.nested_subsets import Subset, overlap_fraction
+from crossover.split.nested_subsets import overlap_fraction
 from crossover.split.split import Split
 from crossover.study import crossover_answer
-from crossover.study.grid import Grid, collect
+from crossover.study.grid import Design, Grid, collect
 from crossover.study.study import Verdict
 
 DECIDING_SIZES = 4
+PLAIN = (
+    *("cheap", "expensive", "locate_draws", "draws", "seeds", "pools", "scheme", "metric", "margin"),
+    *("second_margin", "equivalence", "selection", "test_rows", "named_ends"),
+)
+"""Settings that are plain values as they stand."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,6 @@ class CrossoverStudy:
 
     def settings(self) -> dict[str, object]:
         """Plain values that decide the plan; their digest names the study's folder."""
-        plain = ("cheap", "expensive", "locate_draws", "draws", "seeds", "pools", "scheme", "metric",
-                 "margin", "second_margin", "equivalence", "selection", "test_rows", "named_ends")  # fmt: skip
         return {
             "corpus": self.corpus.fingerprint,
             "split": self.split.fingerprint,
@@ -153,7 +155,7 @@ class CrossoverStudy:
                 arm: {"sizes": list(limit.sizes), "draws": limit.draws, "test_rows": limit.test_rows}
                 for arm, limit in self.limits.items()
             },
-            **{name: getattr(self, name) for name in plain},
+            **{name: getattr(self, name) for name in PLAIN},
         }
 
     @property
@@ -172,27 +174,23 @@ class CrossoverStudy:
         return range(self.locate_draws, self.locate_draws + self.draws)
 
     def specs(self, arm: str, size: int, draw: int, budget: int) -> list[RunSpec]:
-        """The runs of one cell, one a seed; seeds are fresh for every (draw, arm, size)."""
-        model = self.arms[arm]
+        """The runs of one cell, one a seed."""
         limit = self.limits.get(arm)
-        specs = []
-        for repeat in range(self.seeds):
-            key = f"{digest_of(model.to_json())}/{size}/{draw}/{repeat}"
-            seed = zlib.crc32(key.encode("utf-8")) & 0x7FFFFFFF
-            specs.append(
-                RunSpec(
-                    corpus=self.corpus.fingerprint,
-                    split=self.split.fingerprint,
-                    model=model,
-                    subset=Subset(self.scheme, size, draw, self.pools),
-                    metric=self.metric,
-                    budget=budget,
-                    selection=self.selection,
-                    seeds=Seeds(seed, seed),
-                    test_rows=limit.test_rows if limit is not None else self.test_rows,
-                )
-            )
-        return specs
+        rows = limit.test_rows if limit is not None else self.test_rows
+        return self.design.specs(self.arms[arm], size, draw, budget, rows)
+
+    @property
+    def design(self) -> Design:
+        """What every run of this study shares."""
+        return Design(
+            self.corpus.fingerprint,
+            self.split.fingerprint,
+            self.metric,
+            self.selection,
+            self.seeds,
+            self.scheme,
+            self.pools,
+        )
 
     def cells(
         self, records: Mapping[str, RunRecord], budget: int
@@ -290,6 +288,7 @@ def _check_sizes(whose: str, sizes: list[int], pool: int, scheme: str) -> None:
     if sizes[-1] >= pool:
         fitting = [size for size in sizes if size <= pool // 2]
         raise BadInput(
-            f"sizes of {whose} go to {sizes[-1]}, the train part has {pool} {unit}: at the whole pool there is "
-            f"no draw variance. Ask for at most {pool // 2} (study.sizes={fitting or [pool // 4, pool // 2]})"
+            f"sizes of {whose} go to {sizes[-1]}, the train part has {pool} {unit}: at the whole pool "
+            f"there is no draw variance. Ask for at most {pool // 2} "
+            f"(study.sizes={fitting or [pool // 4, pool // 2]})"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +13,16 @@ from crossover.measure.two_way import paired_mean
 from crossover.record.run_record import RunRecord
 from crossover.study import crossover_sentence as say
 from crossover.study.grid import Grid
-from crossover.study.study import Verdict
+from crossover.study.study import Verdict, surroundings
 
 if TYPE_CHECKING:
     from crossover.study.crossover import CrossoverStudy
 
 Json = dict[str, object]
+COSTS = (
+    *("fit_seconds", "fit_seconds_cold", "predict_ms", "predict_ms_cold", "latency_p50_ms", "latency_p95_ms"),
+    *("peak_memory_mb", "tokens", "parameters", "labels", "mean"),
+)
 
 
 def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict:
@@ -32,18 +35,7 @@ def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict
     numbers: Json = {
         "metric": study.metric,
         "axis": say.axis(study),
-        "corpus": {
-            "name": study.corpus.name,
-            "fingerprint": study.corpus.fingerprint,
-            "rows": len(study.corpus),
-            "classes": list(study.corpus.classes),
-            "card": study.corpus.card.to_json(),
-        },
-        "split": {
-            "fingerprint": study.split.fingerprint,
-            "recipe": dict(study.split.recipe),
-            "sizes": {part: len(ids) for part, ids in study.split.parts.items()},
-        },
+        **surroundings(study.corpus, study.split),
         "sizes": study.grid_sizes,
         "deciding_sizes": study.deciding_sizes(records),
         "arms": {arm: _arm(study, grid, arm) for arm in study.arms},
@@ -109,11 +101,17 @@ def pair_entry(study: CrossoverStudy, grid: Grid, expensive: str, level: float) 
 def gather(
     study: CrossoverStudy, grid: Grid, metric: str, expensive: str, sizes: Sequence[int], draws: Sequence[int]
 ) -> tuple[list[SizeEvidence], NDArray[np.int64] | None]:
-    """Evidence at each size where both arms finished a draw, and the clusters of its rows."""
+    """Evidence at each size, and the clusters of its rows.
+
+    Only draws that both arms finished at every such size enter: one draw is one chain of subsets.
+    """
     found: list[SizeEvidence] = []
     clusters = None
+    present = {size: grid.paired_draws(study.cheap, expensive, size, draws) for size in sizes}
+    sizes = [size for size in sizes if present[size]]
+    whole = [draw for draw in draws if all(draw in present[size] for size in sizes)]
     for size in sizes:
-        pair = grid.evidence(metric, study.cheap, expensive, size, draws)
+        pair = grid.evidence(metric, study.cheap, expensive, size, whole)
         if pair is not None:
             found.append(pair[0])
             clusters = pair[1]
@@ -122,11 +120,12 @@ def gather(
 
 def crossing_json(answer: Crossing) -> Json:
     """A Crossing as plain values, without the evidence it was made from."""
+    more = answer.draws_needed
     return {
         "kind": answer.kind,
         "estimate": answer.estimate,
-        "pieces": [asdict(piece) for piece in answer.pieces],
-        "draws_needed": answer.draws_needed,
+        "pieces": [piece._asdict() for piece in answer.pieces],
+        "draws_needed": f"{more.text} at {more.size:,} rows" if more is not None else "",
         "pilot": answer.pilot,
         "exploratory": answer.exploratory,
         "reasons": list(answer.reasons),
@@ -241,10 +240,8 @@ def _costs(study: CrossoverStudy, grid: Grid) -> list[Json]:
     for arm in study.arms:
         for size in sorted({s for a, s, _ in grid.cells if a == arm}):
             point = grid.curve(study.metric, arm, size, grid.draws(arm, size))
-            names = ("fit_seconds", "fit_seconds_cold", "predict_ms", "predict_ms_cold", "latency_p50_ms",
-                     "latency_p95_ms", "peak_memory_mb", "tokens", "parameters", "labels", "mean")  # fmt: skip
-            row: Json = {"arm": arm, "size": size, **{name: point[name] for name in names}}
-            row["envelope"] = envelope(study.prices, {k: float(row[k]) for k in names})  # type: ignore[arg-type]
+            row: Json = {"arm": arm, "size": size, **{name: point[name] for name in COSTS}}
+            row["envelope"] = envelope(study.prices, {k: float(row[k]) for k in COSTS})  # type: ignore[arg-type]
             rows.append(row)
     return rows
 

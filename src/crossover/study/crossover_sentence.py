@@ -51,16 +51,13 @@ def pair(study: CrossoverStudy, entry: Json) -> str:
     first, last = by_size[sizes[0]], by_size[sizes[-1]]
     where = interval(cast(Sequence[Json], entry["pieces"]), sizes)
     level = f"{100 * cast(float, entry['level']):.0f}%"
-    ends = (
-        f"{_points(first['mean'])} at {sizes[0]:,} rows [{_points(first['low'])}, {_points(first['high'])}], "
-        f"{_points(last['mean'])} at {sizes[-1]:,} [{_points(last['low'])}, {_points(last['high'])}]"
-    )
+    ends = f"{_spread(first)} at {sizes[0]:,} rows, {_spread(last)} at {sizes[-1]:,}"
     root = entry["estimate"]
     at = f"about {cast(float, root):,.0f} rows" if root is not None else "an unresolved size"
     span = f"from {sizes[0]:,} to {sizes[-1]:,} rows"
     over = "" if not entry["margin"] else f" by {_points(entry['margin'])} points"
     said = {
-        "stops_paying": f"{dear} beats {cheap}{over} up to {at} and no longer after ({level} interval {where})",
+        "stops_paying": f"{dear} beats {cheap}{over} up to {at}, not after ({level} interval {where})",
         "starts_paying": f"{dear} begins to beat {cheap}{over} at {at} ({level} interval {where})",
         "several": f"{dear} and {cheap} change places more than once {span} ({level} set {where})",
         "pays_throughout": f"{dear} beats {cheap}{over} at every size {span}",
@@ -80,7 +77,7 @@ def pair(study: CrossoverStudy, entry: Json) -> str:
 def headline(study: CrossoverStudy, primary: Json | None, tuned: Sequence[Json]) -> str:
     """The study's one sentence."""
     if primary is None:
-        return f"On {study.corpus.name} nothing can be said: no pair of {study.cheap} and {study.expensive} finished."
+        return f"On {study.corpus.name} nothing can be said: no run of both arms of the pair finished."
     text = f"On {study.corpus.name}, {primary['sentence']}"
     loss = cast(Json, primary.get("log_loss") or {})
     if loss and loss["kind"] != primary["kind"]:
@@ -126,9 +123,9 @@ def next_step(study: CrossoverStudy, primary: Json | None) -> str:
     steps = {
         "stops_paying": f"Use {dear} while labels are fewer than the interval's lower end, {cheap} above its "
         "upper end; inside it, choose by cost.",
-        "starts_paying": f"Stay with {cheap} below the interval; label up to its upper end before paying for {dear}.",
-        "pays_throughout": f"Use {dear} at these sizes if its cost is bearable; extend the grid upward to find "
-        "where it stops.",
+        "starts_paying": f"Stay with {cheap} below the interval; label past its upper end to use {dear}.",
+        "pays_throughout": f"Use {dear} at these sizes if its cost is bearable; extend the grid upward "
+        "to find where it stops.",
         "never_pays": f"Use {cheap}; spend the saving on labels and on reading errors.",
         "gain_vanished": f"Use {cheap} at the largest sizes; the difference left is within the margin.",
         "several": "Add draws at the sizes where the sign changes before believing any of the changes.",
@@ -174,6 +171,11 @@ def flags(study: CrossoverStudy, primary: Json | None, numbers: Mapping[str, obj
     if len(encoders) > 1:
         found.append("arms use different encoders: method and encoder are confounded")
     return tuple(found)
+
+
+def _spread(difference: Json) -> str:
+    low, high = _points(difference["low"]), _points(difference["high"])
+    return f"{_points(difference['mean'])} [{low}, {high}]"
 
 
 def _points(value: object) -> str:

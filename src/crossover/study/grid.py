@@ -6,6 +6,7 @@ nested in a draw are averaged before draws are compared (methods.md 1).
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,49 @@ from crossover.measure.interval import cluster_index
 from crossover.measure.metric.metric import Metric, metric_named
 from crossover.measure.predictions import Predictions
 from crossover.measure.two_way import paired_mean
+from crossover.protocol.component import Component
+from crossover.protocol.run_spec import RunSpec, Seeds, digest_of
 from crossover.record.run_record import RunRecord
+from crossover.split.nested_subsets import Subset
+
+
+@dataclass(frozen=True)
+class Design:
+    """What every run of a grid shares; the runs of a cell differ in their seeds alone."""
+
+    corpus: str
+    split: str
+    metric: str
+    selection: str
+    seeds: int
+    scheme: str
+    pools: int
+
+    def specs(
+        self, model: Component, size: int | None, draw: int, budget: int, test_rows: int | None
+    ) -> list[RunSpec]:
+        """The runs of one cell; seeds are fresh for every (model, size, draw, repeat).
+
+        ``size`` None trains on the whole train part.
+        """
+        specs = []
+        for repeat in range(self.seeds):
+            key = f"{digest_of(model.to_json())}/{size}/{draw}/{repeat}"
+            seed = zlib.crc32(key.encode("utf-8")) & 0x7FFFFFFF
+            specs.append(
+                RunSpec(
+                    corpus=self.corpus,
+                    split=self.split,
+                    model=model,
+                    subset=None if size is None else Subset(self.scheme, size, draw, self.pools),
+                    metric=self.metric,
+                    budget=budget,
+                    selection=self.selection,
+                    seeds=Seeds(seed, seed),
+                    test_rows=test_rows,
+                )
+            )
+        return specs
 
 
 @dataclass(frozen=True)

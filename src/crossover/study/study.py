@@ -73,6 +73,24 @@ class Result:
     name: str = ""
 
 
+def surroundings(corpus: Corpus, split: Split) -> dict[str, object]:
+    """Corpus, card and split as plain values, as every verdict shows them."""
+    return {
+        "corpus": {
+            "name": corpus.name,
+            "fingerprint": corpus.fingerprint,
+            "rows": len(corpus),
+            "classes": list(corpus.classes),
+            "card": corpus.card.to_json(),
+        },
+        "split": {
+            "fingerprint": split.fingerprint,
+            "recipe": dict(split.recipe),
+            "sizes": {part: len(ids) for part, ids in split.parts.items()},
+        },
+    }
+
+
 def study_name(study: Study) -> str:
     """``<name>-<digest>`` of the study's settings: the same question, the same folder."""
     return f"{study.name}-{digest_of(study.settings())}"

@@ -136,8 +136,6 @@ def test_row_values_average_to_the_metric():
         values = metric.row_values(gold, probabilities)
         near = 1e-12 if isinstance(metric, RowMean) else 5 / 2000
         assert values.mean() == pytest.approx(metric(gold, probabilities), abs=near), metric.name
-        # and their spread is the metric's: against the spread of the metric over fresh halves
-        assert values.std() > 0.05
 
 
 def test_pseudo_values_give_the_standard_error_that_resampling_shows():

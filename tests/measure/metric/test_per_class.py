@@ -20,10 +20,10 @@ def test_a_worked_example():
     assert scores["f1/ham"].value == pytest.approx(6 / 8)
     assert [scores[f"{m}/ham"].n for m in ("precision", "recall", "f1")] == [4, 4, 5]
     assert scores["precision/spam"].value == pytest.approx(1 / 3)
-    low, high = wilson(1.0, 3.0)
+    low, high = map(float, wilson(1.0, 3.0))
     assert (scores["precision/spam"].low, scores["precision/spam"].high) == pytest.approx((low, high))
     # TP 3 of TP+FP+FN 5: the limits of F1 are those of 3/5, mapped
-    low, high = wilson(3.0, 5.0)
+    low, high = map(float, wilson(3.0, 5.0))
     assert scores["f1/ham"].low == pytest.approx(2 * low / (1 + low))
     assert scores["f1/ham"].high == pytest.approx(2 * high / (1 + high))
 

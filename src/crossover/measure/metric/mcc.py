@@ -25,5 +25,5 @@ class Mcc(CountMetric):
         covariance = counts.hits.sum(axis=-1) * rows - (counts.gold * counts.predicted).sum(axis=-1)
         gold_spread = rows**2 - (counts.gold**2).sum(axis=-1)
         predicted_spread = rows**2 - (counts.predicted**2).sum(axis=-1)
-        value = ratio(covariance, np.sqrt(gold_spread) * np.sqrt(predicted_spread))
+        value = ratio(covariance, np.sqrt(gold_spread * predicted_spread))
         return np.where(gold_spread > 0, np.clip(value, -1.0, 1.0), np.nan)

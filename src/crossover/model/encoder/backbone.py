@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +36,8 @@ class Backbone:
         max_length: tokens read of a text.
     """
 
-    def __init__(self, module: nn.Module, tokenizer: Any, encoder: Encoder) -> None:
-        self.module = module
+    def __init__(self, module: Any, tokenizer: Any, encoder: Encoder) -> None:
+        self.module: nn.Module = module
         self.tokenizer = tokenizer
         self.config: Any = module.config
         self.dim = int(self.config.hidden_size)
@@ -81,12 +81,12 @@ class Backbone:
         return ids.to(self.device), mask.to(self.device)
 
     def forward_pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """One vector a row, (batch, dim), not normalised; gradients flow unless switched off.
+        """One vector a row, (batch, dim), fp32, not normalised; gradients flow unless switched off.
 
         ``attention_mask`` is 1 at tokens and 0 at padding, which may be at either end.
         """
         hidden = self.module(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return pool(hidden, attention_mask, self._pooled_at())
+        return pool(hidden.float(), attention_mask, self._pooled_at())
 
     def _pooled_at(self) -> str:
         if self.pooling != "cls":
@@ -212,4 +212,4 @@ def _check_length(module: Any, encoder: Encoder) -> None:
 
 
 def _first_of(*ids: int | None) -> int:
-    return cast(int, next(k for k in ids if k is not None))
+    return next(k for k in ids if k is not None)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +53,11 @@ class Encoder:
 
     ``name`` is minilm (the packaged all-MiniLM-L6-v2, else the hub's at a fixed revision), a
     local folder, or a hub id together with a 40-hex ``revision``. ``weights_sha256`` and
-    ``tokenizer_sha256`` must match what is found (empty: not yet pinned, see :func:`pin`).
+    ``tokenizer_sha256`` must match what is found (empty: not yet pinned, see :meth:`pin`).
     ``pooling`` over a text's tokens is their mean, the CLS token or the last token;
     ``normalise`` scales vectors to length 1. ``prefix`` is put before each text, ``max_length``
     counts tokens with the special ones. ``token_budget`` and ``pad_multiple`` fix the batch
-    plan (backbone.py), and with it the last bits of every vector.
+    plan (batch_plan.py), and with it the last bits of every vector.
 
     Raises:
         BadInput: a setting outside its range.
@@ -76,15 +76,15 @@ class Encoder:
         prefix: str = "",
         max_length: int = 256,
         dtype: str = "float32",
-        token_budget: int = 1024,
+        token_budget: int = 512,
         pad_multiple: int = 8,
     ) -> None:
         _one_of("pooling", pooling, POOLINGS)
         _one_of("dtype", dtype, DTYPES)
-        if max_length < 4 or pad_multiple < 1 or token_budget < max_length:
+        if max_length < 4 or pad_multiple < 1 or token_budget < 1:
             raise BadInput(
-                f"encoder: max_length={max_length}, pad_multiple={pad_multiple}, token_budget={token_budget}; "
-                "expected max_length >= 4, pad_multiple >= 1, token_budget >= max_length"
+                f"encoder: max_length={max_length}, pad_multiple={pad_multiple}, "
+                f"token_budget={token_budget}; expected max_length >= 4, pad_multiple >= 1, token_budget >= 1"
             )
         self.name = name
         self.revision = revision
@@ -98,6 +98,18 @@ class Encoder:
         self.token_budget = token_budget
         self.pad_multiple = pad_multiple
 
+    @staticmethod
+    def pin(settings: Mapping[str, object]) -> dict[str, object]:
+        """Settings with ``weights_sha256`` and ``tokenizer_sha256`` filled in; torch-free.
+
+        Called before a run is specified, so that its digest names the very weights.
+
+        Raises:
+            BadInput: not found, or a hash that is given does not match.
+        """
+        encoder = Encoder(**settings)  # type: ignore[arg-type]
+        return {**settings, **encoder.pinned()}
+
     def folder(self) -> Path:
         """Where the model lies, its hashes checked against the settings.
 
@@ -110,11 +122,9 @@ class Encoder:
 
     def key(self) -> dict[str, object]:
         """All that decides a vector's bits, as plain values: what the cache is keyed by."""
-        weights, tokenizer = hashes(self.folder())
         return {
             "behaviour_version": self.behaviour_version,
-            "weights_sha256": weights,
-            "tokenizer_sha256": tokenizer,
+            **self.pinned(),
             "pooling": self.pooling,
             "normalise": self.normalise,
             "prefix": self.prefix,
@@ -124,6 +134,21 @@ class Encoder:
             "pad_multiple": self.pad_multiple,
             "arithmetic": arithmetic(),
         }
+
+    def pinned(self) -> dict[str, str]:
+        """SHA-256 of the weights and of the tokenizer found now, for a saved classifier to name."""
+        weights, tokenizer = hashes(self.folder())
+        return {"weights_sha256": weights, "tokenizer_sha256": tokenizer}
+
+    def require(self, pinned: Mapping[str, str]) -> None:
+        """Refuse any model but the one :meth:`pinned` named.
+
+        Raises:
+            BadInput: another model is found.
+        """
+        _check(
+            locate(self.name, self.revision), self.name, pinned["weights_sha256"], pinned["tokenizer_sha256"]
+        )
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], dict[str, float]]:
         """One vector a text, (texts, dim), and what that cost.
@@ -144,7 +169,7 @@ class Encoder:
     def _compute(
         self, texts: Sequence[str]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]:
-        from crossover.model.encoder.backbone import embed
+        from crossover.model.encoder.batch_plan import embed
 
         return embed(self, texts)
 
@@ -160,7 +185,9 @@ def locate(name: str, revision: str | None = None) -> Path:
         package = importlib.util.find_spec(MINILM_PACKAGE)
         if package is not None and package.submodule_search_locations:
             return _safe(Path(package.submodule_search_locations[0]) / "model")
-        return _safe(_from_hub(MINILM_HUB, revision or MINILM_REVISION, "pip install 'crossover[minilm]' or "))
+        return _safe(
+            _from_hub(MINILM_HUB, revision or MINILM_REVISION, "pip install 'crossover[minilm]' or ")
+        )
     if Path(name).is_dir():
         return _safe(Path(name))
     if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name):
@@ -178,22 +205,6 @@ def hashes(folder: Path) -> tuple[str, str]:
     shards = sorted(folder.glob("model*.safetensors"))
     weights = _sha256(shards[0]) if len(shards) == 1 else _sha256_of_files(shards)
     return weights, _sha256_of_files(file for name in sorted(_TOKENIZER) if (file := folder / name).is_file())
-
-
-def pin(settings: Mapping[str, object]) -> dict[str, object]:
-    """Encoder settings with ``weights_sha256`` and ``tokenizer_sha256`` filled in.
-
-    Called before a run is specified, so that its digest names the very weights.
-
-    Raises:
-        BadInput: not found, or a hash that is given does not match.
-    """
-    name = str(settings.get("name", "minilm"))
-    revision = cast(str | None, settings.get("revision"))
-    folder = locate(name, revision)
-    _check(folder, name, str(settings.get("weights_sha256", "")), str(settings.get("tokenizer_sha256", "")))
-    weights, tokenizer = hashes(folder)
-    return {**settings, "weights_sha256": weights, "tokenizer_sha256": tokenizer}
 
 
 def _from_hub(repo: str, revision: str | None, other: str = "") -> Path:
@@ -215,7 +226,9 @@ def _from_hub(repo: str, revision: str | None, other: str = "") -> Path:
     except LocalEntryNotFoundError:
         pass
     if HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-        raise BadInput(f"{repo} at {revision} is not (wholly) in the local cache and HF_HUB_OFFLINE is set; {command}")
+        raise BadInput(
+            f"{repo} at {revision} is not (wholly) in the local cache and HF_HUB_OFFLINE is set; {command}"
+        )
     try:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=list(_FETCHED)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -241,7 +254,9 @@ def _safe(folder: Path) -> Path:
     """The folder, once it is seen to hold weights as safetensors and no code of its own."""
     code = sorted(file.name for file in folder.rglob("*.py"))
     for name in ("config.json", "tokenizer_config.json"):
-        if (folder / name).is_file() and "auto_map" in json.loads((folder / name).read_text(encoding="utf-8")):
+        if (folder / name).is_file() and "auto_map" in json.loads(
+            (folder / name).read_text(encoding="utf-8")
+        ):
             code.append(f"auto_map in {name}")
     if code:
         raise BadInput(f"{folder} brings its own code ({code[0]}); models that need it are refused")
@@ -260,8 +275,8 @@ def _check(folder: Path, name: str, weights_sha256: str, tokenizer_sha256: str) 
     ):
         if given and given != found:
             raise BadInput(
-                f"encoder {name}: the {what} in {folder} have SHA-256 {found}, expected {given}; fetch the pinned "
-                f"model again, or pin this one with encoder.{what}_sha256={found}"
+                f"encoder {name}: the {what} in {folder} have SHA-256 {found}, expected {given}; fetch "
+                f"the pinned model again, or pin this one with encoder.{what}_sha256={found}"
             )
 
 
@@ -286,7 +301,7 @@ def _check_unicode(text: str, row: int) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadInput(
-            f"text {row}, character {error.start}: {text[error.start]!r} is half a surrogate pair and no text; "
+            f"text {row}, character {error.start}: {text[error.start]!r} is half a surrogate pair; "
             "decode the source again, with errors='replace' if need be"
         ) from None
 

@@ -66,8 +66,8 @@ class VocabularyBlock(FeatureBlock):
     def transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
         """(texts, terms) weights of the terms known."""
         self._require_fitted("terms_")
-        if not self.terms_:
-            return csr_matrix((len(texts), 0))
+        if not self.terms_ or not texts:
+            return csr_matrix((len(texts), len(self.terms_)))
         matrix = self._fitted.transform(self._read(texts))
         matrix.sort_indices()
         return csr_matrix(matrix, dtype=np.float64)

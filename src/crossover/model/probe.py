@@ -1,0 +1,140 @@
+"""Linear probe: logistic regression on a frozen encoder's vectors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as Solver
+
+from crossover.data.corpus import Rows
+from crossover.model.classifier import Arrays, Classifier, Meta
+from crossover.model.embedding_cache import add_cost
+from crossover.model.encoder.encoder import Encoder
+from crossover.model.linear_classifier import check_penalty
+
+
+class Probe(Classifier):
+    """Multinomial logistic regression on pooled, standardised embeddings (Alain & Bengio, 2016).
+
+    The encoder is not trained. Each dimension is centred and scaled by the training rows' mean
+    and standard deviation (a constant one is left at 0). Minimises C · sum of log losses +
+    |weights|²/2, the intercept free, by L-BFGS. The optimum is unique, and the rows are taken in
+    one order whatever order they come in, so neither seed nor order changes a bit. A probability
+    depends on its own text only, bit for bit.
+
+    Args:
+        encoder: the frozen encoder.
+        C: inverse strength of the penalty, above 0.
+        class_weight: ``balanced`` weighs each class by 1 / its rows; None weighs rows alike.
+        max_iter: L-BFGS steps at most; ``history_`` says whether they sufficed.
+        tol: largest gradient entry of the mean objective a row at which the solver stops.
+        seed: not used; every classifier takes one.
+    """
+
+    search_space: ClassVar[Mapping[str, Sequence[object]]] = {
+        "C": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
+    }
+
+    present_: tuple[str, ...]
+    mean_: NDArray[np.float64]
+    scale_: NDArray[np.float64]
+    weights_: NDArray[np.float64]
+    intercept_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        C: float = 1.0,
+        class_weight: str | None = None,
+        max_iter: int = 10_000,
+        tol: float = 1e-6,
+        seed: int = 0,
+    ) -> None:
+        self.encoder = encoder
+        self.C = C
+        self.class_weight = class_weight
+        self.max_iter = max_iter
+        self.tol = tol
+        self.seed = seed
+
+    def fit(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        classes: Sequence[str],
+        validation: Rows | None = None,
+        meta: Meta | None = None,
+    ) -> Self:
+        """Encode, standardise and solve; ``validation`` and ``meta`` are not read."""
+        check_penalty(type(self).__name__, self.C, self.class_weight)
+        self._begin(texts, labels, classes)
+        self.present_ = tuple(name for name in classes if name in set(labels))
+        pairs = sorted(zip(texts, labels, strict=True))
+        vectors = self._encode([text for text, _ in pairs])
+        self.mean_ = vectors.mean(axis=0)
+        deviation = vectors.std(axis=0)
+        # A dimension that is constant but for rounding would be blown up to noise of size 1.
+        constant = deviation <= 1e-7 * np.maximum(1.0, np.abs(self.mean_))
+        self.scale_ = np.where(constant, 1.0, deviation)
+        codes = np.array([self.present_.index(label) for _, label in pairs])
+        self._solve((vectors - self.mean_) / self.scale_, codes)
+        return self
+
+    def _solve(self, features: NDArray[np.float64], codes: NDArray[np.int64]) -> None:
+        solver = Solver(C=self.C, class_weight=self.class_weight, max_iter=self.max_iter, tol=self.tol)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            solver.fit(features, codes)
+        stopped = any(issubclass(w.category, ConvergenceWarning) for w in caught)
+        self.history_ = [{"iterations": float(max(solver.n_iter_)), "converged": float(not stopped)}]
+        self.weights_ = np.ascontiguousarray(solver.coef_, dtype=np.float64)
+        self.intercept_ = solver.intercept_.astype(np.float64)
+        if not (np.isfinite(self.weights_).all() and np.isfinite(self.intercept_).all()):
+            raise FloatingPointError("Probe: the weights are not finite")
+        self.parameters_ = self.weights_.size + self.intercept_.size
+
+    def predict_proba(self, texts: Sequence[str], meta: Meta | None = None) -> NDArray[np.float64]:
+        """(texts, classes) probabilities, rows summing to 1."""
+        self._require_fitted()
+        features = (self._encode(texts) - self.mean_) / self.scale_
+        # einsum on contiguous rows and not @: a BLAS product rounds a row by how many rows there are.
+        linear = np.einsum("nd,kd->nk", features, self.weights_) + self.intercept_
+        if len(self.weights_) == 1:
+            linear = np.column_stack([np.zeros(len(linear)), linear])
+        return self._spread(softmax(linear, axis=1), self.present_)
+
+    def state(self) -> tuple[Arrays, dict[str, object]]:
+        """Weights and standardisation, and the SHA-256 of the encoder they belong to."""
+        self._require_fitted()
+        arrays: Arrays = {
+            "weights": self.weights_,
+            "intercept": self.intercept_,
+            "mean": self.mean_,
+            "scale": self.scale_,
+        }
+        return arrays, {"present": list(self.present_), "encoder": self.encoder.pinned()}
+
+    def restore(self, arrays: Arrays, plain: Mapping[str, object]) -> None:
+        """Take back what :meth:`state` gave.
+
+        Raises:
+            BadInput: the encoder found here is another than the one fitted on.
+        """
+        self.encoder.require(cast(Mapping[str, str], plain["encoder"]))
+        self.present_ = tuple(cast(Sequence[str], plain["present"]))
+        self.weights_ = np.ascontiguousarray(arrays["weights"], dtype=np.float64)
+        self.intercept_ = arrays["intercept"].astype(np.float64)
+        self.mean_ = arrays["mean"].astype(np.float64)
+        self.scale_ = arrays["scale"].astype(np.float64)
+        self.parameters_ = self.weights_.size + self.intercept_.size
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        vectors, cost = self.encoder.encode(texts)
+        add_cost(self.cost_, cost)
+        return vectors.astype(np.float64)

@@ -1,0 +1,247 @@
+"""The training loop, whole: a transformer with a linear head, trained by bias-corrected AdamW.
+
+The recipe is that of Devlin et al. 2019 with what makes small sets trainable (Mosbach et al.
+2021, Zhang et al. 2021): bias correction, warm-up, and a number of steps that does not shrink
+with the rows. Torch all through: import it inside functions only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from crossover.model.batching import (
+    length_groups,
+    padded_length,
+    prediction_batches,
+    seed_of,
+    training_order,
+)
+from crossover.model.encoder.backbone import Backbone
+
+DROPOUT_STREAM, HEAD_STREAM = 1, 2
+PREDICTION_BATCH = 32
+
+Tokens = Sequence[Sequence[int]]
+"""Token ids, one sequence a row."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training does, all counts known.
+
+    ``planned_steps`` is the length of the learning-rate schedule, ``steps`` where training
+    stops; ``warmup`` is a share of the plan. Every ``evaluate_every`` steps the validation loss
+    is taken, and after ``patience`` evaluations without a better one training ends.
+    """
+
+    planned_steps: int
+    steps: int
+    learning_rate: float = 5e-5
+    head_learning_rate: float = 1e-3
+    batch_size: int = 16
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    dtype: str = "float32"
+    evaluate_every: int = 20
+    patience: int = 5
+
+
+@dataclass
+class Course:
+    """How a training went: one entry a step, the step whose weights were kept, tokens read."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    kept_step: int = 0
+    tokens: int = 0
+
+
+class Network(nn.Module):
+    """Backbone, pooling, dropout and a linear head with ``outputs`` logits."""
+
+    def __init__(self, backbone: Backbone, outputs: int, dropout: float, seed: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.module = backbone.module
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.utils.skip_init(nn.Linear, backbone.dim, outputs)  # type: ignore[no-untyped-call]
+        generator = torch.Generator().manual_seed(seed_of(seed, HEAD_STREAM))
+        nn.init.normal_(self.head.weight, std=0.02, generator=generator)
+        nn.init.zeros_(self.head.bias)
+        self.to(backbone.device)
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """(rows, outputs) logits of token sequences, padded to the longest of them."""
+        width = max(padded_length(row) for row in tokens)
+        pooled = self.backbone.forward_pooled(*self.backbone.collate(tokens, width))
+        logits: Tensor = self.head(self.dropout(pooled))
+        return logits.float()
+
+
+def train(
+    network: Network,
+    tokens: Tokens,
+    targets: Sequence[int],
+    recipe: Recipe,
+    seed: int = 0,
+    order_seed: int = 0,
+    class_weights: Sequence[float] | None = None,
+    validation: tuple[Tokens, Sequence[int]] | None = None,
+    on_step: Callable[[int, int, str], None] | None = None,
+) -> Course:
+    """Train ``network`` in place on ``targets``, the column of each row's class.
+
+    The loss is cross-entropy, weighted by class where weights are given and divided by the
+    batch's weight. With ``validation`` the weights of the lowest validation loss are kept (the
+    first of equals), else the last. ``order_seed`` decides the rows' order, ``seed`` dropout;
+    no global random state is read or changed.
+
+    Raises:
+        FloatingPointError: loss or gradient is not finite; step and learning rate are named.
+        MemoryError: a batch does not fit; its size and longest row are named.
+    """
+    device = network.backbone.device
+    goal = torch.tensor(targets, device=device)
+    weights = None if class_weights is None else torch.tensor(class_weights, device=device)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = _optimiser(network, recipe)
+    batches = training_order(len(tokens), recipe.batch_size, order_seed)
+    course = Course(kept_step=recipe.steps)
+    best_loss, best = math.inf, None
+    with _own_randomness(seed_of(seed, DROPOUT_STREAM), device):
+        network.train()
+        for step in range(1, recipe.steps + 1):
+            rate = _schedule(step, recipe.planned_steps, recipe.warmup)
+            for group in optimiser.param_groups:
+                group["lr"] = group["peak"] * rate
+            rows = next(batches)
+            with _named_memory(step, rows, tokens):
+                loss = _gradient(network, [tokens[k] for k in rows], goal[rows], weights, recipe.dtype)
+                norm = float(nn.utils.clip_grad_norm_(trained, recipe.clip))
+                _check_finite(step, recipe, loss, norm, recipe.learning_rate * rate)
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+            entry = {"step": float(step), "loss": loss, "gradient_norm": norm}
+            course.history.append(entry | {"learning_rate": recipe.learning_rate * rate})
+            course.tokens += sum(len(tokens[k]) for k in rows)
+            if on_step is not None:
+                on_step(step, recipe.steps, f"loss {loss:.3f}")
+            if validation is not None and (step % recipe.evaluate_every == 0 or step == recipe.steps):
+                found = mean_loss(network, *validation, recipe.dtype)
+                course.history[-1]["validation_loss"] = found
+                if found < best_loss:
+                    best_loss, best, course.kept_step = found, _copy(network), step
+                elif step - course.kept_step >= recipe.patience * recipe.evaluate_every:
+                    break
+                network.train()
+    if best is not None:
+        network.load_state_dict(best)
+    network.eval()
+    return course
+
+
+def predict_logits(network: Network, tokens: Tokens, dtype: str = "float32") -> NDArray[np.float64]:
+    """(rows, outputs) logits; a row's figures do not depend on the order of the rows."""
+    network.eval()
+    logits = np.zeros((len(tokens), network.head.out_features))
+    with torch.inference_mode(), _autocast(network, dtype):
+        for rows in prediction_batches(tokens, PREDICTION_BATCH):
+            logits[rows] = network([tokens[k] for k in rows]).double().cpu().numpy()
+    return logits
+
+
+def mean_loss(network: Network, tokens: Tokens, targets: Sequence[int], dtype: str = "float32") -> float:
+    """Mean cross-entropy in nats, every row alike."""
+    logits = torch.from_numpy(predict_logits(network, tokens, dtype))
+    return float(cross_entropy(logits, torch.tensor(targets)))
+
+
+def _gradient(network: Network, tokens: Tokens, goal: Tensor, weights: Tensor | None, dtype: str) -> float:
+    """Add the gradient of the batch's loss and return the loss; rows run in groups of similar length."""
+    groups = length_groups([padded_length(row) for row in tokens])
+    with _autocast(network, dtype):
+        logits = torch.cat([network([tokens[k] for k in group]) for group in groups])
+    goal = goal[[k for group in groups for k in group]]
+    loss = cross_entropy(logits, goal, weights)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return float(loss.detach())
+
+
+def _optimiser(network: Network, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW; biases and normalisation weights do not decay, the head has its own rate."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "peak": recipe.head_learning_rate if head else recipe.learning_rate,
+                "weight_decay": recipe.weight_decay if decays else 0.0,
+            }
+            for (head, decays), parameters in groups.items()
+        ],
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        fused=True,
+    )
+
+
+def _schedule(step: int, planned: int, warmup: float) -> float:
+    """Share of the peak rate at ``step`` = 1, 2, ...: up to 1 in a line, then down towards 0."""
+    rising = max(1, round(warmup * planned))
+    if step <= rising:
+        return step / rising
+    return (planned + 1 - step) / (planned + 1 - rising)
+
+
+def _check_finite(step: int, recipe: Recipe, loss: float, norm: float, rate: float) -> None:
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise FloatingPointError(
+            f"training diverged at step {step} of {recipe.steps}: loss {loss}, gradient norm {norm}, "
+            f"learning rate {rate:g} (head {recipe.head_learning_rate * rate / recipe.learning_rate:g}); "
+            "lower model.learning_rate or raise model.warmup"
+        )
+
+
+def _autocast(network: Network, dtype: str) -> torch.autocast:
+    """bfloat16 arithmetic where asked for; weights and optimiser stay float32."""
+    return torch.autocast(network.backbone.device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16")
+
+
+def _copy(network: Network) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+@contextmanager
+def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout draws from ``seed`` inside the block; the global generators are put back after."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _named_memory(step: int, rows: list[int], tokens: Tokens) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # torch's CUDA error is a subclass, its CPU allocator's is not
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        longest = max(rows, key=lambda k: len(tokens[k]))
+        raise MemoryError(
+            f"step {step}: no memory for a batch of {len(rows)} rows (longest: training row {longest + 1}, "
+            f"{len(tokens[longest])} tokens); lower model.batch_size or model.max_length"
+        ) from error

@@ -1,0 +1,78 @@
+"""Finish: the last steps common to every way to split, and the recipe a split keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Corpus
+from crossover.measure.predictions import PARTS
+from crossover.split.clusters import Parts
+from crossover.split.split import Split
+
+
+def cap_test(parts: Mapping[str, Sequence[str]], cap: int | None, seed: int) -> tuple[Parts, int]:
+    """Keep at most ``cap`` test rows, drawn at random; returns the parts and the rows left out."""
+    kept = {part: list(ids) for part, ids in parts.items()}
+    if cap is None or len(kept["test"]) <= cap:
+        return kept, 0
+    if cap < 1:
+        raise BadInput(f"split.test_cap={cap}: expected at least one row, or none for all of them")
+    rng = np.random.Generator(np.random.PCG64([seed, 2**31]))
+    drawn = rng.permutation(len(kept["test"]))[:cap]
+    test = sorted(kept["test"])
+    kept["test"] = [test[k] for k in drawn]
+    return kept, len(test) - cap
+
+
+def check_seen(
+    labels: Mapping[str, str], parts: Mapping[str, Sequence[str]], policy: str
+) -> tuple[Parts, int]:
+    """Rows of later parts whose label no training row has: refused, or put in reserve.
+
+    Raises:
+        BadInput: such a label under ``refuse``, with its rows; an unknown policy.
+    """
+    if policy not in ("refuse", "reserve"):
+        raise BadInput(f"split.unseen_labels={policy!r}: expected 'refuse' or 'reserve'")
+    seen = {labels[id_] for id_ in parts["train"]}
+    unseen = [(part, id_) for part, ids in parts.items() for id_ in sorted(ids) if labels[id_] not in seen]
+    if unseen and policy == "refuse":
+        part, first = unseen[0]
+        same = [id_ for _, id_ in unseen if labels[id_] == labels[first]]
+        raise BadInput(
+            f"the label {labels[first]!r} is in the {part} part ({len(same)} rows, first {same[:3]}) but not "
+            f"in train ({len({labels[id_] for _, id_ in unseen})} such labels in all); no model can learn "
+            "it: put those rows in reserve (split.unseen_labels=reserve) or move the cut"
+        )
+    gone = {id_ for _, id_ in unseen}
+    return {part: [id_ for id_ in ids if id_ not in gone] for part, ids in parts.items()}, len(gone)
+
+
+def finish(
+    corpus: Corpus,
+    parts: Mapping[str, Sequence[str]],
+    groups: Mapping[str, str],
+    method: str,
+    settings: Mapping[str, object],
+    asked: Mapping[str, object],
+    reserve: Mapping[str, int],
+) -> Split:
+    """The Split of these parts, ids sorted, with a recipe a person can rerun.
+
+    ``reserve`` counts the rows of the corpus that are in no part, by reason.
+    """
+    return Split(
+        corpus.fingerprint,
+        {part: tuple(sorted(parts.get(part, ()))) for part in PARTS},
+        dict(groups),
+        {
+            "method": method,
+            "settings": dict(settings),
+            "asked": dict(asked),
+            "obtained": {part: len(parts.get(part, ())) for part in PARTS},
+            "reserve": {reason: rows for reason, rows in reserve.items() if rows},
+        },
+    )

@@ -1,0 +1,125 @@
+"""Grouped: whole groups (one author, one module) and their duplicates on one side of the cut."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Corpus
+from crossover.split.allotment import allot, four_parts
+from crossover.split.clusters import (
+    clusters_of_parts,
+    declared_groups,
+    duplicate_groups,
+    join,
+    keep_in_last,
+    labelled,
+)
+from crossover.split.finish import cap_test, check_seen, finish
+from crossover.split.split import Split
+
+STRADDLING = ("reserve", "union")
+
+
+class Grouped:
+    """Group split, stratified as far as the groups allow.
+
+    Args:
+        by: declared meta columns; rows that share a value of any of them stay together. Empty:
+            duplicates only.
+        test: share of the labelled rows.
+        validation: share of the labelled rows, halved into select and calibrate.
+        seed: of the draw.
+        group_duplicates: ``near``, ``normalised`` or ``none``, see Stratified.
+        straddling: what becomes of duplicates that lie in several groups. ``reserve``: the
+            copies outside the last part that they reach (test last) are put in reserve.
+            ``union``: their groups are joined, which on templated text can join most of a corpus.
+        threshold: Jaccard similarity of near-duplicates.
+        tolerance: by how much of the rows asked a part may differ, before copies are reserved.
+        test_cap: most test rows, drawn at random; the rest is in reserve. None: all.
+    """
+
+    def __init__(
+        self,
+        by: list[str] | None = None,
+        test: float = 0.2,
+        validation: float = 0.1,
+        seed: int = 0,
+        group_duplicates: str = "near",
+        straddling: str = "reserve",
+        threshold: float = 0.5,
+        tolerance: float = 0.1,
+        test_cap: int | None = None,
+    ) -> None:
+        self.by = by
+        self.test = test
+        self.validation = validation
+        self.seed = seed
+        self.group_duplicates = group_duplicates
+        self.straddling = straddling
+        self.threshold = threshold
+        self.tolerance = tolerance
+        self.test_cap = test_cap
+
+    def split(self, corpus: Corpus) -> Split:
+        """Cut the corpus.
+
+        Raises:
+            BadInput: one group only, a group larger than every part (by name), a class in too
+                few groups, or sizes beyond the tolerance, asked against obtained.
+        """
+        shares = four_parts(self.test, self.validation)
+        labels = labelled(corpus)
+        declared = declared_groups(corpus, labels, self.by or [])
+        copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
+        units = group_units(labels, declared, copies, self.straddling)
+        names = group_names(units, declared)
+        parts = allot(labels, units, shares, [self.seed], self.tolerance, names=names)
+        parts, straddling = keep_in_last(parts, copies)
+        parts, _ = check_seen(labels, parts, "refuse")
+        parts, beyond = cap_test(parts, self.test_cap, self.seed)
+        return finish(
+            corpus,
+            parts,
+            clusters_of_parts(parts, [*declared, copies]),
+            method="grouped",
+            settings=vars(self),
+            asked=shares,
+            reserve={
+                "unlabelled": len(corpus) - len(labels),
+                "copies of rows in a later part": straddling,
+                "beyond test_cap": beyond,
+            },
+        )
+
+
+def group_units(
+    labels: Mapping[str, str],
+    declared: Sequence[Mapping[str, str]],
+    copies: Mapping[str, str],
+    straddling: str,
+) -> dict[str, str]:
+    """What is drawn as one: the declared groups, joined by duplicates under ``union``.
+
+    Raises:
+        BadInput: an unknown way to treat duplicates between groups.
+    """
+    if straddling not in STRADDLING:
+        raise BadInput(f"split.straddling={straddling!r}: expected one of {STRADDLING}")
+    if declared and straddling == "reserve":
+        return join(labels, declared)
+    return join(labels, [*declared, copies])
+
+
+def group_names(units: Mapping[str, str], declared: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The most frequent declared group of each unit, and how many more it joins."""
+    inside: dict[str, Counter[str]] = {}
+    for grouping in declared:
+        for id_, name in grouping.items():
+            inside.setdefault(units[id_], Counter())[name] += 1
+    names = {}
+    for unit, counts in inside.items():
+        first = min(counts, key=lambda name: (-counts[name], name))
+        names[unit] = first if len(counts) == 1 else f"{first} (joined with {len(counts) - 1:,} more)"
+    return names

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from crossover.measure.interval import (
     MOST_UNITS,
     Units,
+    _bca_tails,
     bootstrap,
     clopper_pearson,
     cluster_index,
@@ -121,6 +120,50 @@ def test_the_bootstrap_agrees_with_scipy(kind, method):
     assert kind == "percentile" or score.method == "BCa bootstrap, 20000 resamples of rows"
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(np.exp(1.6 * stats.norm.ppf((np.arange(30) + 0.5) / 30)), id="skewed"),
+        pytest.param(np.repeat([0.0, 1.0], [36, 4]), id="tied"),
+    ],
+)
+def test_the_bca_corrections_are_those_of_scipy_where_they_matter(values):
+    units = Units.of_rows(columns(values))
+    units = Units(units.sums, units.counts, repetitions=40_000)
+    score, plain = bootstrap("x", units, mean), bootstrap("x", units, mean, kind="percentile")
+    limits = stats.bootstrap((values,), np.mean, n_resamples=40_000, rng=np.random.default_rng(1))
+    low, high = limits.confidence_interval
+    assert (score.low, score.high) == pytest.approx((low, high), rel=0.03)
+    assert score.high > 1.05 * plain.high
+
+
+def test_the_bca_corrections_by_hand():
+    # replicates -2..2 with the value in the middle: no bias; leaving a unit out gives -3, 0, 0, 3
+    without, counts, tails = np.array([-3.0, 0.0, 3.0]), np.array([1, 2, 1]), np.array([0.025, 0.975])
+    replicates = np.array([-2.0, -1.0, 0.0, 0.0, 1.0, 2.0])
+    assert _bca_tails(0.0, replicates, without, counts, tails) == pytest.approx(tails)
+    # departures 3, -1, -1, -1: a = (27 - 3) / (6 * 12^1.5)
+    skewed = _bca_tails(0.0, replicates, np.array([-3.0, 1.0]), np.array([1, 3]), tails)
+    z = stats.norm.ppf(tails)
+    assert skewed == pytest.approx(stats.norm.cdf(z / (1 - 24 / (6 * 12**1.5) * z)))
+    # the value above 4 of 6 and equal to 1: bias ndtri(4.5 / 6)
+    bias = stats.norm.ppf(4.5 / 6)
+    shifted = _bca_tails(1.0, replicates, without, counts, tails)
+    assert shifted == pytest.approx(stats.norm.cdf(2 * bias + z))
+    assert _bca_tails(9.0, replicates, without, counts, tails) is None
+
+
+def test_clusters_never_make_rows_count_for_more_and_agreeing_ones_count_as_copies():
+    # each pair holds one of both outcomes, but for two pairs: less spread than independent rows
+    outcomes = np.array([True, False] * 18 + [True, True, False, False])
+    pairs = np.repeat(np.arange(20), 2)
+    ratio = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 19)) ** 2
+    score = proportion("a", outcomes, pairs)
+    assert (score.low, score.high) == pytest.approx([float(x) for x in wilson(20 * ratio, 40 * ratio)])
+    perfect = proportion("a", np.ones(40, bool), pairs)
+    assert perfect.low == pytest.approx(float(wilson(20 * ratio, 20 * ratio)[0]))
+
+
 def test_repeated_units_by_count_resample_as_the_rows_they_stand_for():
     values = np.repeat([0.0, 1.0, 5.0], [60, 30, 10])
     rows = bootstrap("x", Units.of_rows(columns(values)), mean)
@@ -160,7 +203,7 @@ def test_undefined_resamples_are_counted_and_never_reach_a_score():
     few = bootstrap("x", Units.of_rows(columns(np.array([1.0] * 3 + [0.0] * 37))), share_or_nothing)
     left_out = int(few.method.split(", ")[2].split()[0])
     assert 40 <= left_out <= 160
-    assert math.isfinite(few.low)
+    assert few.low >= 1 / 40  # the least value a resample can have
     nothing = bootstrap("x", Units.of_rows(columns(np.zeros(40))), share_or_nothing)
     assert (nothing.value, nothing.low, nothing.method) == (None, None, "undefined on these rows")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,8 @@ BEST_OF_2011 = {"accuracy": 97.64, "caught": 83.10, "mcc": 89.3}  # their linear
 
 
 @pytest.fixture(scope="module")
-def sms() -> Rows:
-    folder = os.environ.get("CROSSOVER_DATA")
-    if not folder:
-        pytest.skip("CROSSOVER_DATA does not name a folder with sms_spam.parquet")
-    table = pq.read_table(Path(folder) / "sms_spam.parquet")
+def sms(data_folder: Path) -> Rows:
+    table = pq.read_table(data_folder / "sms_spam.parquet")
     assert len(table) == 5574
     return Rows(table["text"].to_pylist(), table["label"].to_pylist())
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import cast
 
 from crossover.data.bad_input import BadInput
-from crossover.data.corpus import Card, Corpus
+from crossover.data.corpus import Corpus
 from crossover.data.facts import check_facts, check_names
-from crossover.data.table_file import Columns, read_files, text_columns, unknown_card
+from crossover.data.table_file import Columns, card_of, declared_meta, read_files, text_columns
 from crossover.data.table_rows import RawTable, Reading, from_arrow, stack
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -51,7 +51,7 @@ class HubDataset:
     text: str | list[str] = "text"
     label: str = "label"
     id: str | None = None
-    meta: dict[str, str] | None = None
+    meta: dict[str, str | None] | None = None
     timezone: str | None = None
     labels: dict[str, str | None] | None = None
     missing_label: str = "keep"
@@ -70,7 +70,7 @@ class HubDataset:
         """
         expect = dict(self.expect or {})
         check_names(expect, ("rows", "labels", "of"), self.name)
-        meta = dict(self.meta or {})
+        meta = declared_meta(self.meta)
         if self.path is None:
             meta = {column: kind for column, kind in meta.items() if column not in (self.hub_lacks or ())}
         if isinstance(self.path, Mapping) or (self.path is None and not isinstance(self.split, str)):
@@ -83,7 +83,7 @@ class HubDataset:
             table = self._from_hub(columns.names)
         else:
             table = read_files(self.path, columns.names, Reading(), self.rename or {}, self.part)
-        card = Card.from_json(self.card) if self.card else unknown_card(table.where)
+        card = card_of(self.card, table.where)
         corpus = columns.corpus(table, self.name, card)
         if self.path is not None or expect.get("of") != "path":
             check_facts(corpus, expect, table.where)

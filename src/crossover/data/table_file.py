@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,7 @@ from crossover.data.facts import check_facts, check_names, check_sha256
 from crossover.data.table_rows import RawTable, Reading, read_table, stack
 
 MISSING_LABEL = ("keep", "drop", "refuse")
+_CARD = tuple(entry.name for entry in fields(Card))
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,17 @@ class Columns:
         """
         locate = table.locate
         texts = column_values.text_values(
-            [table.column(column, "data.text") for column in self.text], self.text, locate
+            [table.column(column, "Name it with data.text=...") for column in self.text], self.text, locate
         )
         labels = column_values.label_values(
-            table.column(self.label, "data.label"), locate, self.labels, table.class_names.get(self.label)
+            table.column(self.label, "Name it with data.label=..."),
+            locate,
+            self.labels,
+            table.class_names.get(self.label),
         )
-        ids = self.id and column_values.id_values(table.column(self.id, "data.id"), self.id, locate)
+        ids = self.id and column_values.id_values(
+            table.column(self.id, "Name it with data.id=..."), self.id, locate
+        )
         meta = {column: (kind, self._meta(table, column, kind)) for column, kind in self.meta.items()}
         unlabelled = [row for row, label in enumerate(labels) if label is None]
         if unlabelled and self.missing_label == "refuse":
@@ -77,7 +83,7 @@ class Columns:
         return replace(corpus.select(labelled), card=replace(card, notes=(*card.notes, note)))
 
     def _meta(self, table: RawTable, column: str, kind: str) -> list[object]:
-        values = table.column(column, f"data.meta.{column}=null and another name: data.meta.NAME")
+        values = table.column(column, f"Leave it out with data.meta.{column}=null")
         if kind == "number":
             return column_values.number_values(values, column, table.locate)
         if kind == "time":
@@ -100,13 +106,13 @@ class TableFile:
         format: csv, tsv, jsonl or parquet; None goes by the suffix (``.gz`` may follow).
         encoding, errors: how bytes become text; errors is strict, replace or ignore.
         delimiter, quoted: of csv and tsv; ``quoted`` False for files in which quotes are text.
-        meta: column -> category, number, time, group or votes.
+        meta: column -> category, number, time, group or votes (null: not read).
         timezone: of times without a zone, an IANA name; None refuses them.
         labels: raw label -> label (or null: missing); then any other label is refused.
         missing_label: ``keep`` rows without a label, ``drop`` them (counted in the card) or ``refuse``.
         rename: column of the file -> name used here, where the file has it.
         max_bytes: what a gzipped file may unpack to.
-        card: the fields of a :class:`~crossover.data.corpus.Card`; None says "unknown" of each.
+        card: the fields of a :class:`~crossover.data.corpus.Card`; what it leaves out is "unknown".
         expect: facts to check: ``rows``, ``labels`` (label -> count), ``sha256`` of a single file.
         name: of the corpus; None makes one of the file's.
     """
@@ -120,7 +126,7 @@ class TableFile:
     errors: str = "strict"
     delimiter: str | None = None
     quoted: bool = True
-    meta: dict[str, str] | None = None
+    meta: dict[str, str | None] | None = None
     timezone: str | None = None
     labels: dict[str, str | None] | None = None
     missing_label: str = "keep"
@@ -140,7 +146,7 @@ class TableFile:
         reading = Reading(
             self.format, self.encoding, self.errors, self.delimiter, self.quoted, self.max_bytes
         )
-        meta = dict(self.meta or {})
+        meta = declared_meta(self.meta)
         if isinstance(self.path, Mapping):
             meta.setdefault(self.part, "category")
         columns = Columns(
@@ -155,7 +161,7 @@ class TableFile:
             raise BadInput("data.expect.sha256 is of a single file, but data.path names several")
         table = read_files(self.path, columns.names, reading, self.rename or {}, self.part)
         name = self.name or _name_of(self.path)
-        card = Card.from_json(self.card) if self.card else unknown_card(table.where)
+        card = card_of(self.card, table.where)
         corpus = columns.corpus(table, name, card)
         check_facts(corpus, expect, table.where)
         return corpus
@@ -197,9 +203,24 @@ def text_columns(text: str | Sequence[str]) -> list[str]:
     return [text] if isinstance(text, str) else list(text)
 
 
-def unknown_card(where: str) -> Card:
-    """The card of a file about which nothing was declared."""
-    return Card(source=where, sampling="unknown", licence="unknown", dates="unknown", population="unknown")
+def declared_meta(meta: Mapping[str, str | None] | None) -> dict[str, str]:
+    """Column -> kind without the columns declared null, which are not read."""
+    return {column: kind for column, kind in (meta or {}).items() if kind is not None}
+
+
+def card_of(declared: Mapping[str, object] | None, where: str) -> Card:
+    """The declared card; what it leaves out is "unknown", the source the file's name.
+
+    Raises:
+        BadInput: a field that no card has, or one declared empty.
+    """
+    values: dict[str, object] = {"source": where, **dict.fromkeys(_CARD[1:5], "unknown"), **(declared or {})}
+    unknown = sorted(set(values) - set(_CARD))
+    if unknown:
+        raise BadInput(
+            f"the data card has no field {unknown[0]!r}; its fields: {_CARD} (data.card.{_CARD[0]}=...)"
+        )
+    return Card.from_json(values)
 
 
 def _name_of(path: str | list[str] | dict[str, str]) -> str:

@@ -61,8 +61,8 @@ class RawTable:
         line = f" (line {self.lines[row]})" if self.lines is not None else ""
         return f"{self.where}, row {row + 1}{line}"
 
-    def column(self, name: str, setting: str) -> list[object]:
-        """The values of a column.
+    def column(self, name: str, remedy: str) -> list[object]:
+        """The values of a column; ``remedy`` says what to do where it is missing.
 
         Raises:
             BadInput: no such column, listing those found and the nearest.
@@ -72,8 +72,7 @@ class RawTable:
                 near = difflib.get_close_matches(name, table.names, 1, 0.5)
                 hint = f"did you mean {near[0]!r}? " if near else ""
                 raise BadInput(
-                    f"{table.where} has no column {name!r}; found {list(table.names)}. {hint}"
-                    f"Name the column with {setting}=..."
+                    f"{table.where} has no column {name!r}; found {list(table.names)}. {hint}{remedy}"
                 )
         if not self.stacked:
             return self.columns[name]
@@ -203,7 +202,10 @@ def _format(file: Path, how: Reading) -> str:
 
 def _bytes(file: Path, max_bytes: int) -> bytes:
     if not file.name.lower().endswith(".gz"):
-        return file.read_bytes()
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise BadInput(f"{file} cannot be read ({error.strerror}); mend its permissions") from None
     pieces: list[bytes] = []
     size = 0
     try:

@@ -8,12 +8,12 @@ from crossover.data.corpus import Corpus
 from crossover.look.finding import Finding
 
 
-def balance(corpus: Corpus, few: int = 10, rare: float = 0.05) -> list[Finding]:
+def balance(corpus: Corpus, few_rows: int = 10, rare_share: float = 0.05) -> list[Finding]:
     """Counts and shares, rows without label, classes that are few or rare.
 
     Args:
-        few: rows below which a class is reported: with 10 rows a fifth of them tests on 2.
-        rare: share below which a class is reported, where accuracy says little of it.
+        few_rows: rows below which a class is reported: with 10 rows a fifth of them tests on 2.
+        rare_share: share below which a class is reported, where accuracy says little of it.
     """
     counts = Counter(label for label in corpus.labels if label is not None)
     total = sum(counts.values())
@@ -47,19 +47,19 @@ def balance(corpus: Corpus, few: int = 10, rare: float = 0.05) -> list[Finding]:
                 "they go to no part of a split: label them, or say why they are missing",
             )
         )
-    few = sorted(label for label, rows in counts.items() if rows < few)
+    few = sorted(label for label, rows in counts.items() if rows < few_rows)
     if few:
         findings.append(
             Finding(
                 "class-few",
                 "warning",
-                f"{len(few)} classes have fewer than {few} rows, first {few[0]!r} with {counts[few[0]]}",
+                f"{len(few)} classes have fewer than {few_rows} rows, first {few[0]!r} with {counts[few[0]]}",
                 {"rows": {label: counts[label] for label in few}},
                 "bring more rows of them, merge them, or leave them out",
             )
         )
     # Many classes are each rare of necessity: rare is measured against an equal share too.
-    limit = min(rare, 0.5 / len(counts))
+    limit = min(rare_share, 0.5 / len(counts))
     rare = sorted(label for label, rows in counts.items() if rows / total < limit)
     if rare:
         findings.append(

@@ -14,12 +14,10 @@ from scipy.special import softmax
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
 from crossover.model.classifier import Arrays, Classifier, Meta
-from crossover.model.encoder.encoder import Encoder
+from crossover.model.encoder.encoder import DTYPES, Encoder
 
 if TYPE_CHECKING:
     from crossover.model.training_loop import Network, Recipe, Tokens
-
-DTYPES = ("float32", "bfloat16")
 
 
 class Finetune(Classifier):
@@ -29,8 +27,8 @@ class Finetune(Classifier):
     steps: three epochs of 100 rows are 19 steps, which leave the majority rule.
 
     Args:
-        encoder: the transformer; None is MiniLM. Its pooling, prefix and hashes hold here too,
-            its dtype and normalise do not.
+        encoder: the transformer; its pooling, prefix and hashes hold here too, dtype and normalise
+            do not.
         pretrained: False draws all weights anew, the same architecture from scratch.
         learning_rate: peak rate of the transformer, reached by warm-up, then down in a line.
         head_learning_rate: peak rate of the linear head.
@@ -52,9 +50,6 @@ class Finetune(Classifier):
         dtype: bfloat16 is mixed precision; weights stay float32.
         seed: of the new weights and of dropout.
         order_seed: of the rows' order.
-
-    Raises:
-        BadInput: a setting outside its range.
     """
 
     search_space: ClassVar[Mapping[str, Sequence[object]]] = {
@@ -65,7 +60,7 @@ class Finetune(Classifier):
 
     def __init__(
         self,
-        encoder: Encoder | None = None,
+        encoder: Encoder,
         pretrained: bool = True,
         learning_rate: float = 5e-5,
         head_learning_rate: float = 1e-3,
@@ -112,11 +107,9 @@ class Finetune(Classifier):
         self.dtype = dtype
         self.seed = seed
         self.order_seed = order_seed
-        self._check_settings()
 
     def _check_settings(self) -> None:
-        least = {"learning_rate": 0, "head_learning_rate": 0, "clip": 0}
-        for name in least:
+        for name in ("learning_rate", "head_learning_rate", "clip"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise BadInput(f"Finetune: {name}={value}; expected a finite number above 0")
@@ -152,12 +145,13 @@ class Finetune(Classifier):
         """Train on the rows; validation is read for early stopping only.
 
         Raises:
-            BadInput: rows of one class, or a label outside ``classes``.
+            BadInput: a setting outside its range, rows of one class, or a label outside ``classes``.
             FloatingPointError: training diverged; step and learning rate are named.
             MemoryError: a batch does not fit.
         """
         from crossover.model.training_loop import train
 
+        self._check_settings()
         self._begin(texts, labels, classes)
         counts = Counter(labels)
         self.present_ = tuple(name for name in self.classes_ if counts[name])
@@ -222,7 +216,7 @@ class Finetune(Classifier):
         from crossover.model.encoder.backbone import load_backbone
         from crossover.model.training_loop import Network
 
-        backbone = load_backbone(self.encoder or Encoder(), pretrained, self.seed, self.dropout)
+        backbone = load_backbone(self.encoder, pretrained, self.seed, self.dropout)
         dropout = (
             getattr(backbone.config, "hidden_dropout_prob", 0.1) if self.dropout is None else self.dropout
         )

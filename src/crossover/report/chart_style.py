@@ -46,11 +46,11 @@ def arm_styles(arms: Mapping[str, Mapping[str, object]]) -> dict[str, ArmStyle]:
     return styles
 
 
-def distinct(names: Sequence[str]) -> list[str]:
+def distinct(names: Sequence[str], limit: int = 34) -> list[str]:
     """Short labels of these names, numbered where they would be alike."""
     labels: list[str] = []
     for name in names:
-        label = first = short(name)
+        label = first = short(name, limit)
         copy = 2
         while label in labels:
             label, copy = f"{first} ({copy})", copy + 1
@@ -164,7 +164,7 @@ def finished(
         )
         .configure_axis(
             labelColor=MUTED, titleColor=MUTED, labelFontSize=12, titleFontSize=12, titleFontWeight="normal",
-            gridColor=GRID, domainColor=RULE, tickColor=RULE, titlePadding=10, labelLimit=240, titleLimit=600,
+            gridColor=GRID, domainColor=RULE, tickColor=RULE, titlePadding=10, labelLimit=320, titleLimit=600,
         )
     )  # fmt: skip
     spec: dict[str, Any] = chart.to_dict()

@@ -30,7 +30,7 @@ def dot_plot(name: str, title: str, axis: str, dots: Sequence[Dot], zero: bool =
     values = [v for dot in dots for v in (dot.value, dot.low, dot.high) if v is not None] + (
         [0.0] if zero else []
     )
-    labels = style.distinct([dot.label for dot in dots])
+    labels = style.distinct([dot.label for dot in dots], 52)
     shared = {
         "x": alt.X(
             "x:Q",
@@ -72,4 +72,4 @@ def dot_plot(name: str, title: str, axis: str, dots: Sequence[Dot], zero: bool =
     )
     caption = "Point: value; bar: its interval, made as the table below says."
     return Chart(name, f"{title}: {len(dots)} rows with intervals", caption,
-                 style.finished(layers, title, axis, 44 * len(dots) + 10))  # fmt: skip
+                 style.finished(layers, title, "value and interval", 44 * len(dots) + 10))  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from crossover.report import chart_style as style
 from crossover.report.drawing import Chart
+from crossover.report.learning_curve_figure import ends
 from crossover.report.plain_values import Plain, keyed_rows, number, rows, text
 
 
@@ -17,15 +18,14 @@ def cost_plot(plain: Plain) -> Chart | None:
     paths = {key: path for key, arm in arms.items() if (path := _path(plain, key, arm))}
     if not paths:
         return None
-    values = [
-        value
-        for path in paths.values()
-        for point in path
-        for value in (point["y"], point["low"], point["high"])
-        if value is not None
-    ]
+    points = [point for path in paths.values() for point in path]
+    values = style.reach(
+        [point["y"] for point in points],
+        [end for point in points if point["decides"] for end in ends(point)],
+        [],
+    )
     metric = style.metric_title(text(plain, "metric", "score"))
-    axes = _axes([point["x"] for path in paths.values() for point in path], values, metric)
+    axes = _axes([point["x"] for point in points], values, metric)
     layers: list[Any] = []
     for key, path in paths.items():
         layers += _arm_layers(path, styles[key], axes)
@@ -33,7 +33,7 @@ def cost_plot(plain: Plain) -> Chart | None:
     return Chart(
         "cost",
         f"Cost: {metric} against cold training seconds for {len(paths)} arms",
-        "Each mark is one arm at one size (the number beside it); bars are the intervals of the curves. "
+        "Each mark is one arm at one size (the ends are named), each bar the interval of a deciding size. "
         "Cold: nothing cached, encoding included. Up and to the left is better.",
         style.finished(layers, "What a point costs", f"{metric} against cold seconds of one fit"),
     )
@@ -56,8 +56,9 @@ def _path(plain: Plain, key: str, arm: Plain) -> list[dict[str, Any]]:
             continue
         seconds = cold_seconds(plain, key, size, point)
         if seconds is not None and seconds > 0:
-            ends = {"low": number(point, "low"), "high": number(point, "high")}
-            path.append({"x": seconds, "y": mean, "size": size, **ends})
+            interval = {"low": number(point, "low"), "high": number(point, "high")}
+            decides = number(point, "stage") != 1
+            path.append({"x": seconds, "y": mean, "size": size, "decides": decides, **interval})
     return sorted(path, key=lambda step: float(step["size"]))
 
 
@@ -79,24 +80,27 @@ def _arm_layers(path: Sequence[Mapping[str, Any]], arm: style.ArmStyle, axes: Ma
     import altair as alt
 
     points = [{"x": p["x"], "y": p["y"], "order": k} for k, p in enumerate(path)]
-    bars = [{"x": p["x"], "y": p["low"], "y2": p["high"]} for p in path if None not in (p["low"], p["high"])]
-    made = alt.Chart(style.data(points))
     dash = [6, 4] if arm.illustration else [1, 0]
     layers = [
-        made.mark_line(color=arm.colour, strokeWidth=1.6, opacity=0.75, strokeDash=dash).encode(
-            **axes, order="order:Q"
-        )
+        alt.Chart(style.data(points))
+        .mark_line(color=arm.colour, strokeWidth=1.6, opacity=0.75, strokeDash=dash)
+        .encode(**axes, order="order:Q")
     ]
+    bars = [{"x": p["x"], "y": p["low"], "y2": p["high"]} for p in path if p["decides"] and len(ends(p)) == 2]
     if bars:
-        layers.append(
-            alt.Chart(style.data(bars)).mark_rule(color=arm.colour, opacity=0.6).encode(**axes, y2="y2:Q")
-        )
-    fill = style.PAPER if arm.illustration else arm.colour
-    layers.append(
-        made.mark_point(
-            shape=arm.shape, size=55, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
-        ).encode(**axes)
-    )
+        made = alt.Chart(style.data(bars)).mark_rule(color=arm.colour, opacity=0.6, clip=True)
+        layers.append(made.encode(**axes, y2="y2:Q"))
+    for decides in (True, False):
+        marks = [{"x": p["x"], "y": p["y"]} for p in path if p["decides"] is decides]
+        if marks:
+            fill = arm.colour if decides and not arm.illustration else style.PAPER
+            layers.append(
+                alt.Chart(style.data(marks))
+                .mark_point(
+                    shape=arm.shape, size=50, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
+                )
+                .encode(**axes)
+            )
     return layers
 
 
@@ -111,8 +115,8 @@ def _labels(
     layers = []
     for key, path in paths.items():
         arm = styles[key]
-        ends = [path[0], path[-1]] if len(path) > 1 else [path[0]]
-        sizes = [{"x": p["x"], "y": p["y"], "label": f"{p['size']:,.0f}"} for p in ends]
+        first_and_last = [path[0], path[-1]] if len(path) > 1 else [path[0]]
+        sizes = [{"x": p["x"], "y": p["y"], "label": f"{p['size']:,.0f}"} for p in first_and_last]
         layers.append(
             alt.Chart(style.data(sizes))
             .mark_text(align="left", baseline="top", dx=6, dy=5, fontSize=11, color=style.MUTED)

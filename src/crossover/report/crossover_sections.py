@@ -9,7 +9,7 @@ from crossover.report.drawing import Chart
 from crossover.report.learning_curve_figure import learning_curves
 from crossover.report.page import Block, Bullets, Picture, Prose, Section, Tiles
 from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, numbers, rows, text, texts
-from crossover.report.tables import Cell, Column, Table, quantity, show
+from crossover.report.tables import Cell, Column, Table, show
 
 PAIR_FIGURES = 6
 """Difference plots drawn; the table has every pair."""
@@ -173,7 +173,7 @@ def pair_table(plain: Plain) -> Table:
         Column("answer"),
         Column("crossing at n", "count"),
         Column("interval of the crossing"),
-        Column("level"),
+        Column("level", "quantity"),
         Column("more draws"),
     )
     return Table(
@@ -230,7 +230,9 @@ def cost_table(plain: Plain) -> Table:
 def budget_table(plain: Plain) -> Table:
     """The primary pair's answer at each tuning budget, and at equal tuning seconds."""
     made: list[tuple[Cell, ...]] = []
-    for entry in rows(plain, "budgets"):
+    headline = next(iter(_pairs(plain)), {})
+    for k, stated in enumerate(rows(plain, "budgets")):
+        entry = {**headline, **stated} if k == 0 else stated
         trials = number(entry, "trials")
         label = (
             f"{trials:,.0f} trials each" if trials is not None and trials != 1 else "1 trial each (defaults)"
@@ -274,7 +276,7 @@ def _pair_row(pair: Plain, answer: Plain, metric: str) -> tuple[Cell, ...]:
         kind_title(text(answer, "kind", "–")),
         number(answer, "estimate"),
         pieces_text(answer),
-        "–" if level is None else f"{level:.4g}",
+        level,
         text(answer, "draws_needed", "–"),
     )
 
@@ -291,7 +293,7 @@ def _tiles(plain: Plain, primary: Plain) -> list[tuple[str, str, str]]:
     tiles = [
         (
             words.get(text(primary, "direction", kind), "Crossing at n") if claimed else "Crossing",
-            f"≈ {quantity(round(estimate))}" if claimed and estimate is not None else "none claimed",
+            f"≈ {estimate:,.0f}" if claimed and estimate is not None else "none claimed",
             interval,
         )
     ]

@@ -9,7 +9,6 @@ from crossover.report import chart_style as style
 from crossover.report.drawing import Chart
 from crossover.report.learning_curve_figure import ends
 from crossover.report.plain_values import Plain, keyed_rows, number, numbers, rows, text
-from crossover.report.tables import quantity
 
 
 def difference_plot(plain: Plain, pair: Plain, name: str) -> Chart | None:
@@ -118,8 +117,8 @@ def _pieces(
 def piece_text(piece: Plain) -> str:
     """``500 to 900``, ``<= 50 to 900``: one piece of a crossing's interval in words."""
     low, high = number(piece, "low"), number(piece, "high")
-    first = "?" if low is None else f"{'≤ ' if piece.get('low_open') is True else ''}{quantity(round(low))}"
-    last = "?" if high is None else f"{'≥ ' if piece.get('high_open') is True else ''}{quantity(round(high))}"
+    first = "?" if low is None else f"{'≤ ' if piece.get('low_open') is True else ''}{low:,.0f}"
+    last = "?" if high is None else f"{'≥ ' if piece.get('high_open') is True else ''}{high:,.0f}"
     return f"{first} to {last}"
 
 
@@ -172,7 +171,9 @@ def _differences(points: Sequence[Mapping[str, Any]], axes: Mapping[str, Any]) -
         if bars:
             layers.append(
                 alt.Chart(style.data(bars))
-                .mark_rule(color=colour, strokeWidth=2.4 if decides else 1, clip=True)
+                .mark_rule(
+                    color=colour, strokeWidth=2.4 if decides else 1, opacity=1 if decides else 0.4, clip=True
+                )
                 .encode(**axes, y2="y2:Q")
             )
         marks = [{"x": p["x"], "y": p["y"]} for p in points if p["decides"] is decides]

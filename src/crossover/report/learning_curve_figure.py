@@ -31,15 +31,15 @@ def learning_curves(plain: Plain) -> Chart | None:
     layers: list[Any] = []
     for k, (key, line) in enumerate(lines.items()):
         layers += _arm_layers(line, styles[key], axes, 2 ** (0.07 + 0.06 * k))
-    layers.append(_labels(lines, styles, axes, style.value_domain(values)))
+    layers += _labels(lines, styles, axes, style.value_domain(values))
     corpus = style.short(text(_corpus(plain), "name"), 40)
     return Chart(
         "learning_curves",
         f"Learning curves: {metric} against labelled rows for {len(lines)} arms",
-        "Line: mean over draws of the training rows; band and bar: its interval; each small mark: one draw, set "
-        "aside so that arms do not hide each other. Hollow marks with thin bars only located the crossing "
-        "(stage 1); dashed lines are illustrations and enter no verdict. A bar cut at the frame goes on "
-        "beyond it; the table has it in full.",
+        "Line: mean over draws of the training rows; band and bar: its interval; each small mark: one draw, "
+        "set aside so that arms do not hide each other. Hollow marks with thin bars only located the "
+        "crossing (stage 1); dashed lines are illustrations and enter no verdict. A bar cut at the frame "
+        "goes on beyond it; the table has it in full.",
         style.finished(
             layers,
             "Learning curves",
@@ -123,7 +123,7 @@ def _labels(
     styles: Mapping[str, style.ArmStyle],
     axes: Mapping[str, Any],
     domain: tuple[float, float],
-) -> Any:
+) -> list[Any]:
     """Each arm's name at the end of its line, names of one end kept apart."""
     import altair as alt
 
@@ -139,7 +139,13 @@ def _labels(
             chart = alt.Chart(style.data([{"x": end, "y": place, "label": label}])).encode(
                 **axes, text="label:N"
             )
-            place_of = {"align": "left", "dx": 12, "fontSize": 12.5, "fontWeight": 600, "limit": 330}
+            place_of = {
+                "align": "left",
+                "dx": 14 + 6 * len(lines),
+                "fontSize": 12.5,
+                "fontWeight": 600,
+                "limit": 330,
+            }
             layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, **place_of))
             layers.append(chart.mark_text(color=arm.colour, **place_of))
-    return alt.layer(*layers)
+    return layers

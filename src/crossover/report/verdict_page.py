@@ -120,7 +120,11 @@ def _split(split: Plain) -> list[Block]:
         return []
     sizes = [(f"{part} rows", f"{rows_:,.0f}") for part in mapping(split, "sizes")
              if (rows_ := number(mapping(split, "sizes"), part)) is not None]  # fmt: skip
-    facts = [*sizes, *flat(mapping(split, "recipe")), ("fingerprint", text(split, "fingerprint", "–"))]
+    facts = [
+        *sizes,
+        *flat({"recipe": mapping(split, "recipe")}),
+        ("fingerprint", text(split, "fingerprint", "–")),
+    ]
     found: list[tuple[Cell, ...]] = [
         tuple(text(row, name, "–") for name in ("severity", "title", "evidence", "remedy", "code"))
         for row in rows(split, "findings")

@@ -147,7 +147,7 @@ def _duplicates(
     any_leak = any(leaked.values())
     return Finding(
         f"leak-{kind}",
-        "info" if not any_leak else "error" if share > 0.05 else "warning",
+        "info" if not any_leak else "error" if share > 0.05 and kind != "near" else "warning",
         title + what.get(kind, "a near-duplicate") + " in train",
         evidence,
         "keep copies in one part (split=grouped), and compare the same kind of row seen and unseen before "
@@ -186,7 +186,7 @@ def _groups(corpus: Corpus, column: str, part_of: Mapping[str, str], split: Spli
     return Finding(
         f"group-{column}",
         "warning" if both else "info",
-        f"{len(both):,} of {len(split.test):,} test rows ({share:.1%}) have a {column} that is also in train",
+        f"{len(both):,} of {len(split.test):,} test rows ({share:.1%}) share their {column} with train",
         {
             "column": column,
             "groups": len(groups),

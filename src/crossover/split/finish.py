@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.predictions import PARTS
 from crossover.split.clusters import Parts
 from crossover.split.split import Split
-
-
-def cap_test(parts: Mapping[str, Sequence[str]], cap: int | None, seed: int) -> tuple[Parts, int]:
-    """Keep at most ``cap`` test rows, drawn at random; returns the parts and the rows left out."""
-    kept = {part: list(ids) for part, ids in parts.items()}
-    if cap is None or len(kept["test"]) <= cap:
-        return kept, 0
-    if cap < 1:
-        raise BadInput(f"split.test_cap={cap}: expected at least one row, or none for all of them")
-    rng = np.random.Generator(np.random.PCG64([seed, 2**31]))
-    drawn = rng.permutation(len(kept["test"]))[:cap]
-    test = sorted(kept["test"])
-    kept["test"] = [test[k] for k in drawn]
-    return kept, len(test) - cap
 
 
 def check_seen(

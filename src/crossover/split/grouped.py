@@ -16,10 +16,13 @@ from crossover.split.clusters import (
     keep_in_last,
     labelled,
 )
-from crossover.split.finish import cap_test, check_seen, finish
+from crossover.split.finish import check_seen, finish
 from crossover.split.split import Split
 
-STRADDLING = ("reserve", "union")
+STRADDLING = ("auto", "union", "reserve")
+
+LARGEST_UNION = 0.1
+"""Share of the rows up to which ``auto`` lets duplicates join groups into one."""
 
 
 class Grouped:
@@ -32,12 +35,13 @@ class Grouped:
         validation: share of the labelled rows, halved into select and calibrate.
         seed: of the draw.
         group_duplicates: ``near``, ``normalised`` or ``none``, see Stratified.
-        straddling: what becomes of duplicates that lie in several groups. ``reserve``: the
-            copies outside the last part that they reach (test last) are put in reserve.
-            ``union``: their groups are joined, which on templated text can join most of a corpus.
+        straddling: what becomes of duplicates that lie in several groups. ``union``: their
+            groups are joined, which loses no row but on templated text can join half a corpus
+            into one. ``reserve``: the copies outside the last part that they reach (test last)
+            are put in reserve. ``auto``: union while no joined group exceeds a tenth of the
+            rows, else reserve; the recipe says which.
         threshold: Jaccard similarity of near-duplicates.
         tolerance: by how much of the rows asked a part may differ, before copies are reserved.
-        test_cap: most test rows, drawn at random; the rest is in reserve. None: all.
     """
 
     def __init__(
@@ -47,10 +51,9 @@ class Grouped:
         validation: float = 0.1,
         seed: int = 0,
         group_duplicates: str = "near",
-        straddling: str = "reserve",
+        straddling: str = "auto",
         threshold: float = 0.5,
         tolerance: float = 0.1,
-        test_cap: int | None = None,
     ) -> None:
         self.by = by
         self.test = test
@@ -60,7 +63,6 @@ class Grouped:
         self.straddling = straddling
         self.threshold = threshold
         self.tolerance = tolerance
-        self.test_cap = test_cap
 
     def split(self, corpus: Corpus) -> Split:
         """Cut the corpus.
@@ -73,23 +75,21 @@ class Grouped:
         labels = labelled(corpus)
         declared = declared_groups(corpus, labels, self.by or [])
         copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
-        units = group_units(labels, declared, copies, self.straddling)
+        units, joined = group_units(labels, declared, copies, self.straddling)
         names = group_names(units, declared)
         parts = allot(labels, units, shares, [self.seed], self.tolerance, names=names)
         parts, straddling = keep_in_last(parts, copies)
         parts, _ = check_seen(labels, parts, "refuse")
-        parts, beyond = cap_test(parts, self.test_cap, self.seed)
         return finish(
             corpus,
             parts,
             clusters_of_parts(parts, [*declared, copies]),
             method="grouped",
-            settings=vars(self),
+            settings={**vars(self), "straddling": joined},
             asked=shares,
             reserve={
                 "unlabelled": len(corpus) - len(labels),
                 "copies of rows in a later part": straddling,
-                "beyond test_cap": beyond,
             },
         )
 
@@ -99,17 +99,20 @@ def group_units(
     declared: Sequence[Mapping[str, str]],
     copies: Mapping[str, str],
     straddling: str,
-) -> dict[str, str]:
-    """What is drawn as one: the declared groups, joined by duplicates under ``union``.
+) -> tuple[dict[str, str], str]:
+    """What is drawn as one, and whether duplicates joined groups (``union``) or not (``reserve``).
 
     Raises:
         BadInput: an unknown way to treat duplicates between groups.
     """
     if straddling not in STRADDLING:
         raise BadInput(f"split.straddling={straddling!r}: expected one of {STRADDLING}")
-    if declared and straddling == "reserve":
-        return join(labels, declared)
-    return join(labels, [*declared, copies])
+    if not declared or straddling != "reserve":
+        units = join(labels, [*declared, copies])
+        largest = max(Counter(units.values()).values())
+        if not declared or straddling == "union" or largest <= LARGEST_UNION * len(units):
+            return units, "union"
+    return join(labels, declared), "reserve"
 
 
 def group_names(units: Mapping[str, str], declared: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -44,7 +44,7 @@ class KFold:
         validation: float = 0.1,
         seed: int = 0,
         group_duplicates: str = "normalised",
-        straddling: str = "reserve",
+        straddling: str = "auto",
         threshold: float = 0.5,
         tolerance: float = 0.1,
     ) -> None:
@@ -69,7 +69,7 @@ class KFold:
         labels = labelled(corpus)
         declared = declared_groups(corpus, labels, self.by or [])
         copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
-        units = group_units(labels, declared, copies, self.straddling)
+        units, joined = group_units(labels, declared, copies, self.straddling)
         names = group_names(units, declared)
         folds = {f"fold {f}": 1 / k for f in range(k)}
         drawn = allot(labels, units, folds, [self.seed], self.tolerance, list(folds), names)
@@ -86,7 +86,7 @@ class KFold:
             parts,
             clusters_of_parts(parts, [*declared, copies]),
             method="k_fold",
-            settings=vars(self),
+            settings={**vars(self), "straddling": joined},
             asked={**asked, "test": 1 / k},
             reserve={
                 "unlabelled": len(corpus) - len(labels),

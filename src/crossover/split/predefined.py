@@ -6,7 +6,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.split.allotment import allot, halve
 from crossover.split.clusters import Parts, clusters_of_parts, duplicate_groups, join, keep_in_last, labelled
-from crossover.split.finish import cap_test, check_seen, finish
+from crossover.split.finish import check_seen, finish
 from crossover.split.split import Split
 
 ACROSS = ("keep", "reserve")
@@ -28,12 +28,11 @@ class Predefined:
         across: copies of one text in several parts: ``keep`` them as published (the audit counts
             them), or put those outside the last part, test last, in ``reserve``.
         unseen_labels: rows whose label no training row has: ``refuse`` or ``reserve``.
-        seed: of the cut, the halving and the cap.
+        seed: of the cut and of the halving.
         group_duplicates: which copies ``across`` and the cut of validation go by: ``near``,
             ``normalised`` or ``none``.
         threshold: Jaccard similarity of near-duplicates.
         tolerance: by how much of the rows asked the parts cut off may differ.
-        test_cap: most test rows, drawn at random; the rest is in reserve. None: all.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class Predefined:
         group_duplicates: str = "normalised",
         threshold: float = 0.5,
         tolerance: float = 0.1,
-        test_cap: int | None = None,
     ) -> None:
         self.column = column
         self.train = train
@@ -62,7 +60,6 @@ class Predefined:
         self.group_duplicates = group_duplicates
         self.threshold = threshold
         self.tolerance = tolerance
-        self.test_cap = test_cap
 
     def split(self, corpus: Corpus) -> Split:
         """Read the parts; raises BadInput for a value that names no part, with its row."""
@@ -79,7 +76,6 @@ class Predefined:
             given, leaked = keep_in_last(given, copies)
         given, unseen = check_seen(labels, given, self.unseen_labels)
         parts = self._with_validation(given, labels, copies)
-        parts, beyond = cap_test(parts, self.test_cap, self.seed)
         return finish(
             corpus,
             parts,
@@ -92,7 +88,6 @@ class Predefined:
                 "marked reserve": reserved,
                 "copies of rows in a later part": leaked,
                 "label unseen in train": unseen,
-                "beyond test_cap": beyond,
             },
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crossover.data.corpus import Corpus
 from crossover.split.allotment import allot, four_parts
 from crossover.split.clusters import clusters_of_parts, duplicate_groups, join, labelled
-from crossover.split.finish import cap_test, finish
+from crossover.split.finish import finish
 from crossover.split.split import Split
 
 
@@ -20,7 +20,6 @@ class Stratified:
             spaces), ``near`` (similar, see look/duplicates.py) or ``none``.
         threshold: Jaccard similarity of near-duplicates.
         tolerance: by how much of the rows asked a part may differ.
-        test_cap: most test rows, drawn at random; the rest is in reserve. None: all.
     """
 
     def __init__(
@@ -31,7 +30,6 @@ class Stratified:
         group_duplicates: str = "normalised",
         threshold: float = 0.5,
         tolerance: float = 0.1,
-        test_cap: int | None = None,
     ) -> None:
         self.test = test
         self.validation = validation
@@ -39,7 +37,6 @@ class Stratified:
         self.group_duplicates = group_duplicates
         self.threshold = threshold
         self.tolerance = tolerance
-        self.test_cap = test_cap
 
     def split(self, corpus: Corpus) -> Split:
         """Cut the corpus; raises BadInput where a class is too small or sizes cannot be had."""
@@ -47,7 +44,6 @@ class Stratified:
         labels = labelled(corpus)
         copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
         parts = allot(labels, join(labels, [copies]), shares, [self.seed], self.tolerance)
-        parts, beyond = cap_test(parts, self.test_cap, self.seed)
         return finish(
             corpus,
             parts,
@@ -55,5 +51,5 @@ class Stratified:
             method="stratified",
             settings=vars(self),
             asked=shares,
-            reserve={"unlabelled": len(corpus) - len(labels), "beyond test_cap": beyond},
+            reserve={"unlabelled": len(corpus) - len(labels)},
         )

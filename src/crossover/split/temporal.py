@@ -10,7 +10,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.split.allotment import four_parts, halve
 from crossover.split.clusters import Parts, clusters_of_parts, duplicate_groups, join, keep_in_last, labelled
-from crossover.split.finish import cap_test, check_seen, finish
+from crossover.split.finish import check_seen, finish
 from crossover.split.split import Split
 
 
@@ -33,11 +33,10 @@ class Temporal:
             ``reserve``.
         unseen_labels: rows of a later part whose label no training row has: ``refuse`` or
             ``reserve``.
-        seed: of the halving and of the cap.
+        seed: of the halving.
         group_duplicates: ``near``, ``normalised`` or ``none``, see Stratified.
         threshold: Jaccard similarity of near-duplicates.
         tolerance: by how much of the rows asked ties may change a part.
-        test_cap: most test rows, drawn at random; the rest is in reserve. None: all.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class Temporal:
         group_duplicates: str = "normalised",
         threshold: float = 0.5,
         tolerance: float = 0.1,
-        test_cap: int | None = None,
     ) -> None:
         self.time = time
         self.test = test
@@ -66,7 +64,6 @@ class Temporal:
         self.group_duplicates = group_duplicates
         self.threshold = threshold
         self.tolerance = tolerance
-        self.test_cap = test_cap
 
     def split(self, corpus: Corpus) -> Split:
         """Cut the corpus.
@@ -87,7 +84,6 @@ class Temporal:
         parts, unseen = check_seen(labels, parts, self.unseen_labels)
         halves = halve(parts["validation"], labels, join(labels, [copies]), self.seed)
         parts = {"train": parts["train"], **halves, "test": parts["test"]}
-        parts, beyond = cap_test(parts, self.test_cap, self.seed)
         return finish(
             corpus,
             parts,
@@ -101,7 +97,6 @@ class Temporal:
                 "in a gap": in_gap,
                 "copies of rows in a later part": leaked,
                 "label unseen in train": unseen,
-                "beyond test_cap": beyond,
             },
         )
 

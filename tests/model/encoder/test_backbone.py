@@ -139,7 +139,7 @@ def test_xlnet_is_padded_at_the_left(tmp_path: Path) -> None:
 
 def test_gpt2_has_no_cls_token_and_says_what_to_use(tmp_path: Path) -> None:
     folder = make_tiny(tmp_path, "gpt2")
-    with pytest.raises(BadInput, match="no CLS token; use encoder.pooling=mean or last"):
+    with pytest.raises(BadInput, match=r"no CLS token; use encoder.pooling=mean or last"):
         load_backbone(encoder(folder, pooling="cls"))
     assert load_backbone(encoder(folder, pooling="last")).dim == 32
 
@@ -147,7 +147,7 @@ def test_gpt2_has_no_cls_token_and_says_what_to_use(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("architecture", "limit"), [("bert", 130), ("roberta", 129), ("gpt2", 130)])
 def test_a_max_length_beyond_the_positions_is_refused(tmp_path: Path, architecture: str, limit: int) -> None:
     folder = make_tiny(tmp_path, architecture)
-    with pytest.raises(BadInput, match=f"max_length={limit} or less"):
+    with pytest.raises(BadInput, match=rf"max_length={limit} or less"):
         load_backbone(encoder(folder, max_length=limit + 1))
     backbone = load_backbone(encoder(folder, max_length=limit))
     with torch.no_grad():
@@ -164,7 +164,7 @@ def test_weights_that_lack_a_tensor_are_refused_not_filled_up_at_random(
     with pytest.raises(BadInput, match="lack 16 tensors"):
         load_backbone(encoder(folder))
     (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 48}))
-    with pytest.raises((BadInput, RuntimeError), match="another shape|size mismatch|mismatch"):
+    with pytest.raises((BadInput, RuntimeError), match=r"another shape|size mismatch|mismatch"):
         load_backbone(encoder(folder))
 
 

@@ -17,7 +17,8 @@ from crossover.model.encoder import batch_plan
 from crossover.model.encoder.batch_plan import embed, plan
 from crossover.model.encoder.encoder import Encoder
 
-WORDS = "free win cash prize call now text claim money offer meeting lunch tomorrow please xyz 12 ?".split()
+SENTENCE = "free win cash prize call now text claim money offer meeting lunch tomorrow please xyz 12 ?"
+WORDS = SENTENCE.split()
 
 
 def texts_of_all_lengths(count: int, longest: int, seed: int = 0) -> list[str]:
@@ -92,6 +93,23 @@ def test_the_number_of_threads_changes_no_bit_and_is_put_back(tiny_model: Path, 
     assert torch.get_num_threads() == before
 
 
+def test_every_batch_is_filled_up_masked_alike_and_computed_by_one_thread(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(str(tiny_model), max_length=16, token_budget=64)
+    backbone = batch_plan._frozen(encoder)
+    forward, seen = backbone.forward_pooled, []
+
+    def watched(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        masked = (mask == 0).any(1)
+        seen.append((tuple(ids.shape), masked.all().item(), masked.any().item(), torch.get_num_threads()))
+        return forward(ids, mask)
+
+    monkeypatch.setattr(backbone, "forward_pooled", watched)
+    embed(encoder, ["free", "free " * 14, "free " * 13, "cash", "free " * 13])
+    assert sorted(seen) == [((4, 16), False, False, 1), ((4, 16), True, True, 1), ((8, 8), True, True, 1)]
+
+
 def test_the_plan_is_all_that_settings_of_it_change(tiny_model: Path) -> None:
     texts = texts_of_all_lengths(30, 30)
     first, _, _ = embed(Encoder(str(tiny_model), max_length=32), texts)
@@ -105,7 +123,7 @@ def test_a_vector_that_is_not_finite_stops_the_run_and_is_not_kept(tiny_model: P
     next(backbone.module.parameters()).data.fill_(float("nan"))
     with (
         runtime.use(runtime.Runtime(cache=tmp_path)),
-        pytest.raises(FloatingPointError, match="2 of 2.*'lunch'"),
+        pytest.raises(FloatingPointError, match=r"2 of 2.*'lunch'"),
     ):
         encoder.encode(["lunch", "free"])
     batch_plan._ready.clear()
@@ -121,7 +139,7 @@ def test_out_of_memory_says_which_setting_to_lower(tiny_model: Path, monkeypatch
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(backbone, "forward_pooled", full)
-    with pytest.raises(BadInput, match="lower encoder.token_budget"):
+    with pytest.raises(BadInput, match=r"lower encoder.token_budget"):
         embed(encoder, ["free"])
 
 

@@ -57,7 +57,7 @@ def test_pin_fills_the_hashes_of_the_very_files(own_copy: Path) -> None:
 
 @pytest.mark.parametrize("what", ["weights", "tokenizer"])
 def test_a_given_hash_that_does_not_match_is_refused(own_copy: Path, what: str) -> None:
-    with pytest.raises(BadInput, match=f"the {what} in .* expected {'0' * 64}"):
+    with pytest.raises(BadInput, match=rf"the {what} in .* expected {'0' * 64}"):
         Encoder.pin({"name": str(own_copy), f"{what}_sha256": "0" * 64})
 
 
@@ -95,7 +95,7 @@ def test_the_key_differs_with_all_that_decides_a_vector(own_copy: Path) -> None:
 def test_a_model_with_code_of_its_own_is_refused(own_copy: Path) -> None:
     (own_copy / "inner").mkdir()
     (own_copy / "inner" / "modeling.py").write_text("raise SystemExit")
-    with pytest.raises(BadInput, match="own code \\(modeling.py\\)"):
+    with pytest.raises(BadInput, match=r"own code \(modeling.py\)"):
         locate(str(own_copy))
 
 
@@ -103,7 +103,7 @@ def test_a_model_with_code_of_its_own_is_refused(own_copy: Path) -> None:
 def test_auto_map_is_refused(own_copy: Path, file: str) -> None:
     plain = json.loads((own_copy / file).read_text())
     (own_copy / file).write_text(json.dumps({**plain, "auto_map": {"AutoModel": "x.Y"}}))
-    with pytest.raises(BadInput, match=f"auto_map in {file}"):
+    with pytest.raises(BadInput, match=rf"auto_map in {file}"):
         locate(str(own_copy))
 
 
@@ -126,7 +126,7 @@ def test_a_missing_shard_is_noticed(own_copy: Path) -> None:
 
 
 def test_offline_a_model_that_is_not_here_names_the_command_that_fetches_it(hub_cache: Path) -> None:
-    with pytest.raises(BadInput, match=f"{REPO} at {COMMIT}.*hf download {REPO} --revision {COMMIT}"):
+    with pytest.raises(BadInput, match=rf"{REPO} at {COMMIT}.*hf download {REPO} --revision {COMMIT}"):
         locate(REPO, COMMIT)
 
 
@@ -162,7 +162,7 @@ def test_minilm_without_its_package_is_taken_from_the_hub_at_a_commit(
     hub_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(BadInput, match=f"{MINILM_HUB} at {MINILM_REVISION}.*crossover\\[minilm\\]"):
+    with pytest.raises(BadInput, match=rf"{MINILM_HUB} at {MINILM_REVISION}.*crossover\[minilm\]"):
         locate("minilm")
 
 

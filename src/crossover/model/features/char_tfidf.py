@@ -31,7 +31,7 @@ class CharTfidf(VocabularyBlock):
         within_words: bool = True,
         sublinear: bool = True,
         lowercase: bool = True,
-        max_characters: int = 100_000,
+        max_characters: int = 50_000,
     ) -> None:
         self.ngram_min = ngram_min
         self.ngram_max = ngram_max

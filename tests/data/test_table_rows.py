@@ -1,0 +1,173 @@
+"""Reading files: what the bytes say, where each row stands, and refusals with line and offset."""
+
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from crossover.data.bad_input import BadInput
+from crossover.data.table_rows import Reading, read_table, stack
+
+BOTH = {"text", "label"}
+
+
+def read(path, **how):
+    return read_table(str(path), BOTH, Reading(**how))
+
+
+def refused(path, **how):
+    with pytest.raises(BadInput) as raised:
+        read(path, **how)
+    return str(raised.value)
+
+
+def test_invalid_utf8_names_line_and_byte_and_the_setting(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"text,label\nok,ham\ncaf\xe9,spam\n")
+    said = refused(file)
+    assert "a.csv, line 3: byte 0xe9 at byte 3 of the line (21 of the file)" in said
+    assert "data.encoding=" in said and "cp1252" in said
+    assert read(file, encoding="latin-1").columns["text"] == ["ok", "café"]
+    assert read(file, errors="replace").columns["text"] == ["ok", "caf\ufffd"]
+
+
+def test_utf16_is_suggested_by_its_mark_and_read(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_bytes("text,label\né,ham\n".encode("utf-16"))
+    assert "utf-16 is likely" in refused(file)
+    assert read(file, encoding="utf-16").columns["text"] == ["é"]
+
+
+@pytest.mark.parametrize(
+    "how", [{"encoding": "utf-nonsense"}, {"encoding": "hex"}, {"errors": "surrogateescape"}]
+)
+def test_unknown_encodings_and_error_rules_are_refused(tmp_path, how):
+    file = tmp_path / "a.csv"
+    file.write_text("text,label\na,b\n")
+    assert "encoding" in refused(file, **how) or "errors=" in refused(file, **how)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_a_byte_order_mark_is_stripped(tmp_path, suffix):
+    rows = {
+        "csv": "text,label\na,b\n",
+        "tsv": "text\tlabel\na\tb\n",
+        "jsonl": '{"text": "a", "label": "b"}\n',
+    }
+    file = tmp_path / f"a.{suffix}"
+    file.write_bytes(b"\xef\xbb\xbf" + rows[suffix].encode())
+    assert read(file).columns == {"text": ["a"], "label": ["b"]}
+
+
+def test_u2028_does_not_split_a_json_line(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text(
+        '{"text": "a\u2028b\u0085c", "label": "x"}\r\n\n{"text": "d"}\n', encoding="utf-8", newline=""
+    )
+    table = read(file)
+    assert table.columns == {"text": ["a\u2028b\u0085c", "d"], "label": ["x", None]}
+    assert table.locate(1).endswith("a.jsonl, row 2 (line 3)")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": "a"', "line 2: no valid JSON"),
+        ('["a"]', "line 2: a list"),
+        ('{"text": "a", "text": "b"}', "line 2: no valid JSON (the key 'text' occurs twice)"),
+        ('{"text": NaN}', "line 2: no valid JSON (NaN is no JSON number)"),
+        ("[" * 100_000, "line 2: "),
+        ('{"text": ' + "9" * 5000 + "}", "line 2: no valid JSON"),
+    ],
+)
+def test_bad_json_lines_are_refused_with_their_line(tmp_path, line, said):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "ok", "label": "x"}\n' + line + "\n")
+    assert said in refused(file)
+
+
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    file = tmp_path / "a.csv.gz"
+    file.write_bytes(gzip.compress(b"text,label\n" + b"a" * 5_000_000 + b",b\n"))
+    assert "unpacks to more than 1,000,000 bytes" in refused(file, max_bytes=1_000_000)
+    assert len(read(file).columns["text"][0]) == 5_000_000
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-9], lambda b: b"plain text", lambda b: b[:12] + b"\xff" * 8 + b[20:]]
+)
+def test_a_damaged_gzip_is_refused_by_name(tmp_path, damage):
+    file = tmp_path / "a.csv.gz"
+    file.write_bytes(damage(gzip.compress(b"text,label\n" + bytes(range(32, 127)) * 4)))
+    assert "a.csv.gz is no whole gzip file" in refused(file)
+
+
+def test_a_missing_file_folder_or_format_is_named_with_what_is_there(tmp_path):
+    (tmp_path / "mail.csv").write_text("text,label\na,b\n")
+    assert "did you mean" in refused(tmp_path / "mial.csv") and "mail.csv" in refused(tmp_path / "mial.csv")
+    assert "is a folder; name a file in it, one of ['mail.csv']" in refused(tmp_path)
+    assert "no file" in refused(tmp_path / "no" / "where.csv")
+    (tmp_path / "a.xlsx").write_text("x")
+    assert "format '.xlsx'; expected one of" in refused(tmp_path / "a.xlsx")
+    assert "a.csv" not in refused(tmp_path / "mail.csv", format="excel")
+
+
+def test_a_file_of_column_names_only_is_refused(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("text,label\n")
+    assert "holds no rows, only the column names ['text', 'label']" in refused(file)
+
+
+def test_parquet_that_is_damaged_or_names_a_column_twice_is_refused(tmp_path):
+    file = tmp_path / "a.parquet"
+    file.write_bytes(b"PAR1 nonsense PAR1")
+    assert "no readable parquet file" in refused(file)
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    pq.write_table(twice, file)
+    assert "two columns are named 'text'" in refused(file)
+
+
+def test_parquet_keeps_types_and_class_names(tmp_path):
+    file = tmp_path / "a.parquet"
+    info = {"info": {"features": {"label": {"names": ["ham", "spam"], "_type": "ClassLabel"}}}}
+    table = pa.table({"text": ["a", "NA"], "label": [1, 0], "other": [b"\xff", b""]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), file)
+    read_back = read(file)
+    assert read_back.columns == {"text": ["a", "NA"], "label": [1, 0]}
+    assert read_back.names == ("text", "label", "other")
+    assert read_back.class_names == {"label": ("ham", "spam")}
+    assert read_back.renamed({"label": "text"}).class_names == {"text": ("ham", "spam")}
+
+
+def test_stacked_tables_locate_each_row_in_its_own_file(tmp_path):
+    for name, rows in (("a.csv", "1,x\n2,y\n"), ("b.csv", "3,z\n")):
+        (tmp_path / name).write_text("text,label\n" + rows)
+    both = stack(
+        [
+            read(tmp_path / "a.csv").with_part("part", "train"),
+            read(tmp_path / "b.csv").with_part("part", "test"),
+        ]
+    )
+    assert both.column("text", "data.text") == ["1", "2", "3"]
+    assert both.column("part", "data.part") == ["train", "train", "test"]
+    assert both.locate(1).endswith("a.csv, row 2 (line 3)")
+    assert both.locate(2).endswith("b.csv, row 1 (line 2)")
+    with pytest.raises(BadInput, match="has a column 'text' of its own"):
+        read(tmp_path / "a.csv").with_part("text", "train")
+
+
+def test_a_missing_column_lists_what_was_found_and_the_nearest(tmp_path):
+    (tmp_path / "a.csv").write_text("txet,label\n1,x\n")
+    with pytest.raises(BadInput) as raised:
+        read(tmp_path / "a.csv").column("text", "mend it so")
+    assert "no column 'text'; found ['txet', 'label']. did you mean 'txet'?" in str(raised.value)
+    assert str(raised.value).endswith("mend it so")
+
+
+def test_renaming_replaces_a_column_of_that_name_and_skips_absent_ones(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\n1,x\n")
+    table = read_table(str(tmp_path / "a.csv"), BOTH, Reading())
+    assert table.renamed({"label": "text"}).columns == {"text": ["x"]}
+    assert table.renamed({"absent": "text"}).columns == table.columns

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from crossover.data.bad_input import BadInput
+from crossover.model import runtime
+from crossover.model.classifier import load, save
+from crossover.model.embedding_cache import forget
+from crossover.model.encoder.encoder import Encoder
+from crossover.model.probe import Probe
+from crossover.protocol.component import component
+
+SPAM, HAM = ["free", "win", "cash", "prize", "claim"], ["lunch", "meeting", "thanks", "love", "project"]
+
+
+def rows(count: int, seed: int, kinds: int = 2) -> tuple[list[str], list[str]]:
+    draw = random.Random(seed)
+    labels = [["ham", "spam", "other"][k % kinds] for k in range(count)]
+    words = {"ham": HAM, "spam": SPAM, "other": ["the", "you", "is", "in", "call"]}
+    return [" ".join(draw.choices(words[label] + ["a", "to"], k=6)) for label in labels], labels
+
+
+@pytest.fixture
+def encoder(tiny_model: Path) -> Encoder:
+    return Encoder(str(tiny_model), max_length=32, token_budget=128)
+
+
+@pytest.mark.parametrize("kinds", [2, 3])
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_it_is_scikit_learns_regression_on_standardised_vectors(
+    encoder: Encoder, kinds: int, class_weight: str | None
+) -> None:
+    texts, labels = rows(61, 0, kinds)
+    held, _ = rows(30, 1, kinds)
+    classes = ["ham", "other", "spam"][:: 2 if kinds == 2 else 1]
+    oracle = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.3, class_weight=class_weight, tol=1e-8, max_iter=10_000)
+    ).fit(encoder.encode(texts)[0].astype(np.float64), labels)
+    probe = Probe(encoder, C=0.3, class_weight=class_weight, tol=1e-8).fit(texts, labels, classes)
+    assert probe.history_[0]["converged"] == 1
+    assert probe.parameters_ == (33 if kinds == 2 else 99)
+    np.testing.assert_allclose(
+        probe.predict_proba(held), oracle.predict_proba(encoder.encode(held)[0].astype(np.float64)), atol=1e-5
+    )
+
+
+def test_neither_the_order_of_the_rows_nor_the_seed_changes_a_bit(encoder: Encoder) -> None:
+    texts, labels = rows(40, 0)
+    held, _ = rows(20, 1)
+    expected = Probe(encoder).fit(texts, labels, ["ham", "spam"]).predict_proba(held)
+    order = np.random.default_rng(0).permutation(40)
+    mixed = Probe(encoder, seed=9).fit([texts[k] for k in order], [labels[k] for k in order], ["ham", "spam"])
+    np.testing.assert_array_equal(mixed.predict_proba(held), expected)
+
+
+def test_a_probability_depends_on_its_own_text_only_to_the_last_bit(encoder: Encoder) -> None:
+    texts, labels = rows(40, 0)
+    probe = Probe(encoder).fit(texts, labels, ["ham", "spam"])
+    held = [*rows(20, 1)[0], "", "free " * 60]
+    whole = probe.predict_proba(held)
+    for k in (0, 7, 20, 21):
+        np.testing.assert_array_equal(probe.predict_proba([held[k]])[0], whole[k])
+    np.testing.assert_array_equal(probe.predict_proba(held[::-1]), whole[::-1])
+
+
+def test_only_training_rows_set_the_scale(encoder: Encoder) -> None:
+    texts, labels = rows(40, 0)
+    probe = Probe(encoder).fit(texts, labels, ["ham", "spam"])
+    vectors = encoder.encode(texts)[0].astype(np.float64)
+    before = (probe.mean_.copy(), probe.scale_.copy())
+    np.testing.assert_allclose(before[0], vectors.mean(0), atol=1e-12)
+    np.testing.assert_allclose(before[1], vectors.std(0), atol=1e-12)
+    probe.predict_proba(["claim " * 20, ""])
+    np.testing.assert_array_equal((probe.mean_, probe.scale_), before)
+
+
+def test_dimensions_that_are_constant_but_for_rounding_are_not_blown_up(encoder: Encoder) -> None:
+    texts, labels = ["free cash"] * 6, ["ham", "spam"] * 3
+    probe = Probe(encoder).fit(texts, labels, ["ham", "spam"])
+    np.testing.assert_array_equal(probe.scale_, 1)
+    np.testing.assert_allclose(probe.predict_proba(["free cash"]), 0.5, atol=1e-6)
+
+
+def test_a_smaller_c_draws_the_probabilities_together(encoder: Encoder) -> None:
+    texts, labels = rows(40, 0)
+    spread = [
+        np.ptp(Probe(encoder, C=C).fit(texts, labels, ["ham", "spam"]).predict_proba(texts)[:, 0])
+        for C in (1e-4, 1e-2, 1.0)
+    ]
+    assert spread[0] < spread[1] < spread[2]
+
+
+def test_a_fit_that_is_stopped_says_so(encoder: Encoder) -> None:
+    texts, labels = rows(40, 0)
+    assert Probe(encoder, max_iter=1).fit(texts, labels, ["ham", "spam"]).history_[0]["converged"] == 0
+
+
+@pytest.mark.parametrize("setting", [{"C": 0.0}, {"class_weight": "even"}])
+def test_a_penalty_out_of_range_is_refused(encoder: Encoder, setting: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match=str(next(iter(setting.values())))):
+        Probe(encoder, **setting).fit(["a", "b"], ["x", "y"], ["x", "y"])  # type: ignore[arg-type]
+
+
+def test_its_cost_is_told_cold_and_with_the_cache_warm(encoder: Encoder, tmp_path: Path) -> None:
+    texts, labels = rows(20, 0)
+    with runtime.use(runtime.Runtime(cache=tmp_path)):
+        forget()
+        cold = Probe(encoder).fit(texts, labels, ["ham", "spam"]).cost_
+        forget()
+        warm = Probe(encoder).fit(texts, labels, ["ham", "spam"])
+        assert cold["encode_seconds"] == pytest.approx(cold["encode_seconds_cold"])
+        assert warm.cost_["encode_seconds"] == 0 and warm.cost_["cached_rows"] == 20
+        assert warm.cost_["encode_seconds_cold"] == pytest.approx(cold["encode_seconds_cold"])
+        before = dict(warm.cost_)
+        warm.predict_proba(["one more text", texts[0]])
+        assert warm.cost_["cached_rows"] == 21 and warm.cost_["tokens"] > before["tokens"]
+
+
+def test_cache_on_off_and_partly_filled_give_the_same_predictions(encoder: Encoder, tmp_path: Path) -> None:
+    texts, labels = rows(30, 0)
+    held, _ = rows(15, 1)
+    found = []
+    for fill in (None, [], held[3:9] + texts[:4], texts + held):
+        forget()
+        root = None if fill is None else tmp_path / str(len(fill))
+        with runtime.use(runtime.Runtime(cache=root)):
+            encoder.encode(fill or [])
+            found.append(Probe(encoder).fit(texts, labels, ["ham", "spam"]).predict_proba(held))
+    forget()
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_a_saved_probe_names_its_encoder_and_refuses_another(tiny_model: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(tiny_model, tmp_path / "encoder"))
+    texts, labels = rows(20, 0)
+    made_from = component(
+        "crossover.model.probe.Probe",
+        {
+            "encoder": {
+                "_target_": "crossover.model.encoder.encoder.Encoder",
+                "name": str(own),
+                "max_length": 32,
+            }
+        },
+    )
+    probe = Probe(Encoder(str(own), max_length=32)).fit(texts, labels, ["ham", "spam"])
+    expected = probe.predict_proba(texts)
+    save(probe, made_from, tmp_path / "saved")
+    assert sum(file.stat().st_size for file in (tmp_path / "saved").iterdir()) < 10_000  # no encoder in it
+    np.testing.assert_array_equal(load(tmp_path / "saved").predict_proba(texts), expected)
+    config = json.loads((own / "config.json").read_text())
+    (own / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-3}))
+    with pytest.raises(BadInput, match="tokenizer"):
+        load(tmp_path / "saved")
+
+
+@pytest.mark.slow
+@pytest.mark.encoder
+def test_minilm_probe_finds_spam(minilm: Path, data_folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(data_folder / "sms_spam.parquet").slice(0, 400).to_pydict()
+    probe = Probe(Encoder(), C=0.01).fit(table["text"][:250], table["label"][:250], ["ham", "spam"])
+    predicted = np.array(probe.classes_)[probe.predict_proba(table["text"][250:]).argmax(1)]
+    assert (predicted == np.array(table["label"][250:])).mean() > 0.93

@@ -1,0 +1,138 @@
+"""The audit counts what leaks, alarms on what matters, and stays quiet on a clean random split."""
+
+import numpy as np
+import pytest
+
+from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Card, Corpus
+from crossover.look.finding import Finding
+from crossover.split.audit import audit
+from crossover.split.grouped import Grouped
+from crossover.split.split import Split
+from crossover.split.stratified import Stratified
+
+CARD = Card("made for tests", "seeded", "none needed", "2026", "nobody")
+
+
+def cut(corpus: Corpus, **parts: list[int]) -> Split:
+    ids = {
+        part: tuple(corpus.ids[k] for k in parts.get(part, []))
+        for part in ("train", "select", "calibrate", "test")
+    }
+    return Split(corpus.fingerprint, ids)
+
+
+def by_code(findings: list[Finding]) -> dict[str, Finding]:
+    found = {finding.code: finding for finding in findings}
+    assert len(found) == len(findings)
+    return found
+
+
+TEXTS = [
+    "call the number 0800 now to claim", "see you at the station tonight", "lunch is ready when you are",
+    "the meeting moved to friday", "call the number 0800 now to claim", "SEE YOU at the station  tonight",
+    "lunch is ready when you come", "nothing like any other row at all",
+]  # fmt: skip
+
+
+def test_leaks_are_counted_by_kind_on_a_hand_made_split() -> None:
+    corpus = Corpus.from_columns("mini", TEXTS, ["a", "b"] * 4, CARD)
+    found = by_code(audit(corpus, cut(corpus, train=[0, 1, 2, 3], test=[4, 5, 6, 7])))
+    assert found["leak-exact"].evidence["test_rows"] == 1
+    assert found["leak-normalised"].evidence["test_rows"] == 2
+    assert found["leak-near"].evidence["test_rows"] == 3
+    assert found["leak-near"].evidence["test_share"] == 0.75
+    assert found["leak-exact"].severity == found["leak-normalised"].severity == "error"
+
+
+def test_leaks_into_validation_count_too() -> None:
+    corpus = Corpus.from_columns("mini", TEXTS, ["a", "b"] * 4, CARD)
+    found = by_code(
+        audit(
+            corpus,
+            cut(corpus, train=[0, 1, 2, 3], select=[4], calibrate=[5], test=[6, 7]),
+            kinds=["normalised"],
+        )
+    )
+    assert found["leak-normalised"].evidence["validation_rows"] == 2
+    assert found["leak-normalised"].severity == "warning"
+
+
+def test_groups_and_times_on_both_sides_are_counted() -> None:
+    meta = {
+        "author": ("group", ["x", "y", None, "z", "x", "w", None, "z"]),
+        "date": ("time", [f"2020-01-0{k}T00:00:00+00:00" for k in (1, 2, 3, 6, 5, 6, 7, 8)]),
+    }
+    corpus = Corpus.from_columns("mini", TEXTS, ["a", "b"] * 4, CARD, meta=meta)
+    found = by_code(audit(corpus, cut(corpus, train=[0, 1, 2, 3], test=[4, 5, 6, 7]), kinds=[]))
+    assert found["group-author"].evidence["test_rows"] == 2, "x and z; a missing author is nobody's"
+    assert found["group-author"].evidence["groups_on_both_sides"] == 2
+    assert found["time-date"].evidence["test_rows_not_later"] == 2, "the 5th, and the 6th itself"
+
+
+def test_classes_missing_from_a_part_are_named() -> None:
+    corpus = Corpus.from_columns("mini", TEXTS, ["a", "b", "a", "b", "a", "c", "a", "b"], CARD)
+    found = by_code(audit(corpus, cut(corpus, train=[0, 1, 2, 3], select=[4], test=[5, 6, 7]), kinds=[]))
+    assert found["class-missing-train"].severity == "error"
+    assert found["class-missing-train"].evidence["classes"] == ["c"]
+    assert found["class-missing-select"].evidence["classes"] == ["b", "c"]
+    assert "class-missing-test" not in found and "class-missing-calibrate" not in found
+
+
+def test_sizes_far_from_those_asked_are_said() -> None:
+    corpus = Corpus.from_columns("many", [f"{k:b} text" for k in range(200)], ["a", "b"] * 100, CARD)
+    parts = {
+        part: ids
+        for part, ids in cut(corpus, train=list(range(100)), test=list(range(100, 200))).parts.items()
+    }
+    split = Split(corpus.fingerprint, parts, recipe={"asked": {"train": 0.8, "test": 0.2}, "reserve": {}})
+    sizes = by_code(audit(corpus, split, kinds=[]))["split-sizes"]
+    assert sizes.severity == "warning" and sizes.evidence["off_by_share"] == {
+        "train": pytest.approx(-0.3),
+        "test": pytest.approx(0.3),
+    }
+
+
+def test_a_cluster_that_the_split_itself_cut_is_an_error() -> None:
+    corpus = Corpus.from_columns("mini", TEXTS, ["a", "b"] * 4, CARD)
+    whole = cut(corpus, train=[0, 1, 2, 3], test=[4, 5, 6, 7])
+    split = Split(corpus.fingerprint, whole.parts, {corpus.ids[0]: "k", corpus.ids[4]: "k"})
+    assert by_code(audit(corpus, split, kinds=[]))["cluster-cut"].severity == "error"
+
+
+def test_a_plain_random_split_rarely_alarms_and_a_shifted_one_does() -> None:
+    rng = np.random.default_rng(0)
+    alarms = 0
+    labels = ["a"] * 280 + ["b"] * 90 + ["c"] * 30
+    corpus = Corpus.from_columns("null", [f"{k}" for k in range(400)], labels, CARD)
+    repeats = 300
+    for _ in range(repeats):
+        order = rng.permutation(400).tolist()
+        codes = {f.code for f in audit(corpus, cut(corpus, train=order[:300], test=order[300:]), kinds=[])}
+        alarms += "class-shift" in codes
+    assert alarms / repeats <= 0.03, "the level is 1%; 3% is 4 standard errors above"
+    shifted = cut(corpus, train=list(range(80, 380)), test=[*range(80), *range(380, 400)])
+    assert "class-shift" in {f.code for f in audit(corpus, shifted, kinds=[])}
+
+
+def test_another_corpus_is_refused() -> None:
+    corpus = Corpus.from_columns("mini", TEXTS, ["a", "b"] * 4, CARD)
+    other = Corpus.from_columns("mini", TEXTS, ["b", "a"] * 4, CARD)
+    with pytest.raises(BadInput, match="split again"):
+        audit(other, cut(corpus, train=[0, 1, 2, 3], test=[4, 5, 6, 7]))
+
+
+def test_grouping_by_near_duplicates_ends_the_leak_that_a_random_split_has(data_folder) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(data_folder / "sms_spam.parquet")
+    corpus = Corpus.from_columns("sms", table["text"].to_pylist(), table["label"].to_pylist(), CARD)
+    random = by_code(audit(corpus, Stratified(group_duplicates="none").split(corpus)))
+    apart = by_code(audit(corpus, Grouped().split(corpus)))
+    assert random["leak-normalised"].evidence["test_share"] > 0.08
+    assert [apart[f"leak-{kind}"].evidence["test_rows"] for kind in ("exact", "normalised", "near")] == [
+        0,
+        0,
+        0,
+    ]
+    assert apart["split-sizes"].severity == apart["class-balance"].severity == "info"

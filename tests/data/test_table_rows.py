@@ -171,3 +171,13 @@ def test_renaming_replaces_a_column_of_that_name_and_skips_absent_ones(tmp_path)
     table = read_table(str(tmp_path / "a.csv"), BOTH, Reading())
     assert table.renamed({"label": "text"}).columns == {"text": ["x"]}
     assert table.renamed({"absent": "text"}).columns == table.columns
+
+
+def test_a_key_missing_in_some_json_lines_is_missing_in_those_rows(tmp_path):
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "a"}\n{"text": "b"}\n{"text": "c", "label": "x"}\n{"label": "y"}\n'
+    )
+    assert read(tmp_path / "a.jsonl").columns == {
+        "text": ["a", "b", "c", None],
+        "label": [None, None, "x", "y"],
+    }

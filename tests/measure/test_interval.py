@@ -200,7 +200,8 @@ def test_undefined_resamples_are_counted_and_never_reach_a_score():
     assert "undefined" in rare.method
     assert rare.value == pytest.approx(1 / 40)
     # three in 40: absent from about 5%
-    few = bootstrap("x", Units.of_rows(columns(np.array([1.0] * 3 + [0.0] * 37))), share_or_nothing)
+    three = Units.of_rows(columns(np.array([1.0] * 3 + [0.0] * 37)))
+    few = bootstrap("x", three, share_or_nothing, kind="percentile")
     left_out = int(few.method.split(", ")[2].split()[0])
     assert 40 <= left_out <= 160
     assert few.low >= 1 / 40  # the least value a resample can have

@@ -83,11 +83,11 @@ def test_only_training_rows_set_the_scale(encoder: Encoder) -> None:
     np.testing.assert_array_equal((probe.mean_, probe.scale_), before)
 
 
-def test_dimensions_that_are_constant_but_for_rounding_are_not_blown_up(encoder: Encoder) -> None:
-    texts, labels = ["free cash"] * 6, ["ham", "spam"] * 3
+def test_constant_dimensions_are_left_at_their_scale(encoder: Encoder) -> None:
+    texts, labels = ["free cash"] * 7, ["ham"] * 4 + ["spam"] * 3
     probe = Probe(encoder).fit(texts, labels, ["ham", "spam"])
     np.testing.assert_array_equal(probe.scale_, 1)
-    np.testing.assert_allclose(probe.predict_proba(["free cash"]), 0.5, atol=1e-6)
+    np.testing.assert_allclose(probe.predict_proba(["free cash"]), [[4 / 7, 3 / 7]], atol=1e-5)
 
 
 def test_a_smaller_c_draws_the_probabilities_together(encoder: Encoder) -> None:

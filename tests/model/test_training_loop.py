@@ -128,9 +128,9 @@ def test_a_step_is_torchs_reference_adamw_with_bias_correction(tiny_model: Path)
                 second[name] = 0.999 * second[name] + 0.001 * gradient**2
                 corrected = second[name] / (1 - 0.999**step)
                 p -= rate * (first[name] / (1 - 0.9**step)) / (corrected.sqrt() + 1e-8)
-    # Adam divides by the gradient's own size: where that is rounding noise, so is the step's sign.
     for (name, p), (_, q) in zip(ours.named_parameters(), named, strict=True):
-        assert float((p - q).abs().mean()) < 2e-5, name
+        if not name.endswith("key.bias"):  # softmax ignores it: its gradient is noise, Adam takes the sign
+            torch.testing.assert_close(p, q, rtol=0, atol=5e-5, msg=lambda text, name=name: f"{name}: {text}")
 
 
 def test_groups_of_like_length_leave_the_gradient_of_the_whole_batch(tiny_model: Path) -> None:
@@ -143,7 +143,7 @@ def test_groups_of_like_length_leave_the_gradient_of_the_whole_batch(tiny_model:
     net.zero_grad()
     whole = cross_entropy(net(tokens), goal, weight)
     whole.backward()
-    assert loss == pytest.approx(float(whole), rel=1e-5)
+    assert loss == pytest.approx(whole.item(), rel=1e-5)
     for one, p in zip(grouped, net.parameters(), strict=True):
         torch.testing.assert_close(one, p.grad, rtol=1e-4, atol=1e-6)
 

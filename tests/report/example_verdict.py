@@ -260,13 +260,16 @@ def compare_verdict() -> dict[str, object]:
             "scores": {
                 "macro_f1": {"value": value, "low": value - 0.02, "high": value + 0.018, "n": 1115,
                              "method": "bootstrap over clusters, 2,000 draws"},
-                "log_loss": {"value": 1.4 * (1 - value), "low": None, "high": None, "n": 1115, "method": "none"},
+                "log_loss": {"value": 1.4 * (1 - value), "low": None, "high": None, "n": 1115,
+                             "method": "none"},
             },
             "seeds": [0, 1, 2],
             "cost": {"fit_seconds_cold": seconds, "predict_ms": 0.4},
         }
         for title, value, seconds in (
-            ("majority", 0.46, 0.001), ("TF-IDF + logistic regression", 0.931, 0.4), ("probe (minilm)", 0.944, 31.0)
+            ("majority", 0.46, 0.001),
+            ("TF-IDF + logistic regression", 0.931, 0.4),
+            ("probe (minilm)", 0.944, 31.0),
         )
     ]  # fmt: skip
     pairs = [

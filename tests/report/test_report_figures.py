@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import struct
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,8 @@ def test_png_has_twice_the_size_of_the_svg(numbers: dict[str, Any]) -> None:
 
 def test_a_drawing_keeps_what_draws_and_drops_what_lives() -> None:
     raw = (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" onload="x()">'
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        'width="9" onload="x()">'
         "<script>x()</script><style>*{}</style><foreignObject><p>x</p></foreignObject>"
         '<a href="http://evil.example/"><text>link</text></a><image href="http://evil.example/"/>'
         '<use xlink:href="#clip1"/><g style="fill:red" clip-path="url(#clip1)" onclick="x()">'
@@ -218,13 +220,26 @@ def test_a_drawing_keeps_what_draws_and_drops_what_lives() -> None:
     ],
 )
 def test_a_drawing_that_is_no_plain_svg_is_refused(raw: str) -> None:
-    with pytest.raises(ValueError, match="svg|SVG"):
+    with pytest.raises(ValueError, match=r"svg|SVG"):
         Drawing(raw, "name", "label")
 
 
 def test_a_figure_name_from_data_is_refused() -> None:
     with pytest.raises(ValueError, match="figure name"):
         Drawing("<svg/>", 'x"y', "label")
+
+
+def test_a_figure_drawn_twice_is_the_same_to_the_byte(numbers: dict[str, Any]) -> None:
+    first, second = learning_curves(numbers), learning_curves(numbers)
+    assert first is not None and second is not None
+    assert first.drawing().raw == second.drawing().raw
+    assert 'id="learning_curves-clip1"' in first.drawing().raw
+
+
+def test_a_great_many_draws_do_not_make_a_great_figure(numbers: dict[str, Any]) -> None:
+    numbers["arms"]["tfidf"]["curve"][6]["draws"] = [0.9] * 50_000
+    chart = learning_curves(numbers)
+    assert chart is not None and len(chart.drawing().raw) < 100_000
 
 
 def test_ids_of_two_figures_differ(numbers: dict[str, Any]) -> None:
@@ -238,7 +253,7 @@ def test_ids_of_two_figures_differ(numbers: dict[str, Any]) -> None:
 def test_labels_are_kept_apart_in_their_order(positions: list[float], gap: float) -> None:
     placed = chart_style.spread(positions, gap)
     order = sorted(range(len(positions)), key=lambda k: (positions[k], k))
-    for below, above in zip(order, order[1:], strict=False):
+    for below, above in pairwise(order):
         assert placed[above] - placed[below] >= gap - 1e-9
     assert sum(placed) == pytest.approx(sum(positions))
 

@@ -49,7 +49,9 @@ def test_the_policy_stands_before_style_and_script() -> None:
 def test_our_script_and_style_use_nothing_dangerous_or_foreign() -> None:
     environment = page_module._environment()
     script, style = (environment.get_template(file).render() for file in ("page.js", "page.css"))
-    banned = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|fetch\(|XMLHttp|import\("
+    banned = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(|fetch\(|XMLHttp|import\("
+    )
     assert not re.search(banned, script)
     assert not re.search(r"url\(|@import|http", style)
     source = environment.loader.get_source(environment, "page.html.jinja")[0]  # type: ignore[union-attr]
@@ -80,10 +82,8 @@ def test_every_block_is_drawn() -> None:
         Facts((("fact-name", "fact-value"),)),
         Fold("fold-summary", (Code(("folded-code",)), table)),
     )
-    for word in (
-        "prose-text notice-title notice-item bullets-title bullets-item fact-name fact-value "
-        "fold-summary folded-code caption note 0.500"
-    ).split():
+    texts = ("prose-text", "notice-title", "notice-item", "bullets-title", "bullets-item", "fact-name")
+    for word in (*texts, "fact-value", "fold-summary", "folded-code", "caption", "note", "0.500"):
         assert word in html
     assert 'data-sort="0.5"' in html
 
@@ -92,7 +92,7 @@ def test_a_long_text_is_cut_and_a_long_table_too() -> None:
     table = Table("t", (Column("n", "count"),), tuple((k,) for k in range(5_000)))
     html = made(Prose("x" * 1_000_000), table)
     assert "characters)" in html
-    assert "4500 more rows" in html
+    assert "4700 more rows" in html
     assert len(html) < 300_000
 
 

@@ -100,10 +100,10 @@ def test_the_terminal_table_has_title_header_cells_and_note() -> None:
 
 
 def test_a_long_table_says_what_it_leaves_out() -> None:
-    table = Table("t", (Column("n", "count"),), tuple((k,) for k in range(501)))
-    assert table.left_out == 1 and len(table.shown_rows()) == 500
-    assert "1 more rows" in printed(table)
-    assert len(to_csv(table).splitlines()) == 502
+    table = Table("t", (Column("n", "count"),), tuple((k,) for k in range(301)))
+    assert table.left_out == 1 and len(table.shown_rows()) == 300
+    assert "1 more rows are not shown" in " ".join(printed(table).split())
+    assert len(to_csv(table).splitlines()) == 302
 
 
 def test_a_row_of_the_wrong_length_is_an_error() -> None:

@@ -76,7 +76,8 @@ def test_a_megabyte_is_cut_at_once() -> None:
         ("\x1bPdevice\x1b\\after", "after"),
         ("\x1b(Bx", "x"),
         ("two\nlines\tand tab", "two lines and tab"),
-        ("\x1b]unfinished", "␛]unfinished"),
+        ("\x1b]unfinished", "unfinished"),
+        ("a\x1b", "a␛"),
     ],
 )
 def test_the_terminal_gets_no_escape_sequence(text: str, shown: str) -> None:

@@ -81,10 +81,7 @@ def test_classes_missing_from_a_part_are_named() -> None:
 
 def test_sizes_far_from_those_asked_are_said() -> None:
     corpus = Corpus.from_columns("many", [f"{k:b} text" for k in range(200)], ["a", "b"] * 100, CARD)
-    parts = {
-        part: ids
-        for part, ids in cut(corpus, train=list(range(100)), test=list(range(100, 200))).parts.items()
-    }
+    parts = cut(corpus, train=list(range(100)), test=list(range(100, 200))).parts
     split = Split(corpus.fingerprint, parts, recipe={"asked": {"train": 0.8, "test": 0.2}, "reserve": {}})
     sizes = by_code(audit(corpus, split, kinds=[]))["split-sizes"]
     assert sizes.severity == "warning" and sizes.evidence["off_by_share"] == {

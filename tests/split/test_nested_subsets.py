@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -51,7 +52,7 @@ def test_each_size_lies_inside_the_next(rows, pools, draw, scheme, sizes) -> Non
     corpus, split = cut(rows)
     draw = draw if not pools else draw % pools
     chain = [set(subset_ids(corpus, split, Subset(scheme, size, draw, pools))) for size in sorted(sizes)]
-    for smaller, larger in zip(chain, chain[1:], strict=False):
+    for smaller, larger in pairwise(chain):
         assert smaller <= larger <= set(split.train)
 
 

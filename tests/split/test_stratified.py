@@ -15,8 +15,11 @@ CARD = Card("made for tests", "seeded", "none needed", "2026", "nobody")
 
 def labelled_corpus(counts: dict[str, int]) -> Corpus:
     labels = [name for name, rows in counts.items() for _ in range(rows)]
-    texts = [f"{name} number {'abcdefghij'[k % 10]}{'klmnopqrst'[k // 10 % 10]}{'uvwxyz'[k // 100 % 6]} {k // 600 * 'x'}"
-             for name, rows in counts.items() for k in range(rows)]  # fmt: skip
+    # The row's number in letters: digits would be masked, and the rows one cluster.
+    spelt = [
+        f"{k:04d}".translate(str.maketrans("0123456789", "abcdefghij")) for k in range(max(counts.values()))
+    ]
+    texts = [f"{name} number {spelt[k]}" for name, rows in counts.items() for k in range(rows)]
     return Corpus.from_columns("counted", texts, labels, CARD)
 
 

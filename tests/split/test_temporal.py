@@ -46,7 +46,7 @@ def test_ties_at_the_cut_all_go_to_the_later_side() -> None:
     times = daily(100)
     times[76:84] = [times[80]] * 8
     split = Temporal(validation=0.1, tolerance=0.3).split(dated(times))
-    assert set(f"{k:03d}" for k in range(76, 84)) <= set(split.test)
+    assert {f"{k:03d}" for k in range(76, 84)} <= set(split.test)
     assert len(split.test) == 24
 
 

@@ -287,10 +287,12 @@ def _buckets(signatures: npt.NDArray[np.uint32], band_rows: int) -> list[Pairs]:
         for column in range(start, start + band_rows):
             # A collision of these 64 bits could only add a candidate, never lose one.
             keys = (keys ^ signatures[:, column]) * _ODD
-        order = np.argsort(keys, kind="stable")
-        ends = np.flatnonzero(keys[order][1:] != keys[order][:-1]) + 1
-        parts = np.split(order.astype(np.int64), ends)
-        buckets.extend(part for part in parts if len(part) > 1)
+        order = np.argsort(keys, kind="stable").astype(np.int64)
+        starts = np.flatnonzero(np.concatenate([[True], keys[order][1:] != keys[order][:-1]]))
+        counts = np.diff(starts, append=len(order))
+        shared = counts > 1
+        for begin, count in zip(starts[shared].tolist(), counts[shared].tolist(), strict=True):
+            buckets.append(order[begin : begin + count])
     return buckets
 
 

@@ -16,6 +16,8 @@ from crossover.measure.two_way import Layout, PairedMean, paired_mean, upper_dra
 MIN_DRAWS = 4
 #: More draws than this is no plan.
 MOST_DRAWS = 10_000
+#: Nor are test rows or pools this many times as large.
+LARGEST_FACTOR = 10_000
 
 
 @dataclass(frozen=True)
@@ -100,18 +102,17 @@ def _beyond_draws(mean: PairedMean, size: int, margin: float, level: float) -> D
     """
     half = (mean.mean - margin) ** 2 / float(special.ndtri(level)) ** 2 / 2
     row, shared = mean.components["row"], mean.components["overlap"]
-    if half == 0:
-        return DrawsNeeded(size, None, None, None, None, "the mean lies on the margin: no number resolves it")
+    if row + shared <= half or row + shared > LARGEST_FACTOR * half:
+        text = f"not within {MOST_DRAWS} draws: the mean lies too near the margin"
+        return DrawsNeeded(size, None, None, None, None, text)
     rows = pool = None
     wanted = []
-    if row > half / 2 and row + shared > half:
+    if row > half / 2:
         rows = ceil(mean.rows * row / max(half - shared, half / 2)) - mean.rows
         wanted.append(f"{rows} more test rows")
-    if shared > half / 2 and row + shared > half:
+    if shared > half / 2:
         independent = mean.draw_sd**2 / (1 - mean.overlap)
         pool = ceil(size * independent / max(half - row, half / 2))
         wanted.append(f"a larger pool (about {pool} rows)")
-    if not wanted:
-        return DrawsNeeded(size, None, None, None, None, f"more than {MOST_DRAWS} draws")
     text = "no number of draws resolves it; needs " + " and ".join(wanted)
     return DrawsNeeded(size, None, None, rows, pool, text)

@@ -79,9 +79,7 @@ class Probe(Classifier):
         vectors = self._encode([text for text, _ in pairs])
         self.mean_ = vectors.mean(axis=0)
         deviation = vectors.std(axis=0)
-        # A dimension that is constant but for rounding would be blown up to noise of size 1.
-        constant = deviation <= 1e-7 * np.maximum(1.0, np.abs(self.mean_))
-        self.scale_ = np.where(constant, 1.0, deviation)
+        self.scale_ = np.where(deviation > 0, deviation, 1.0)
         codes = np.array([self.present_.index(label) for _, label in pairs])
         self._solve((vectors - self.mean_) / self.scale_, codes)
         return self

@@ -47,7 +47,7 @@ class Recipe:
     steps: int
     learning_rate: float = 5e-5
     head_learning_rate: float = 1e-3
-    batch_size: int = 16
+    batch_size: int = 8
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0

@@ -87,13 +87,23 @@ def _version() -> str:
 def _clean(svg: str, name: str, label: str) -> str:
     if "<!" in svg:
         raise ValueError("an SVG with a declaration, comment or entity is not taken")
-    root = ET.fromstring(svg)
+    root = ET.fromstring(_renumbered(svg))
     if _local(root.tag) != "svg":
         raise ValueError(f"expected an <svg>, got <{_local(root.tag)}>")
     _keep(root, name)
     root.set("role", "img")
     root.set("aria-label", visible(label))
     return ET.tostring(root, encoding="unicode", short_empty_elements=True)
+
+
+def _renumbered(svg: str) -> str:
+    """Clip paths numbered from 1 in the order they are used: the renderer counts on over figures."""
+    numbers: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"{found[1]}clip{numbers.setdefault(found[2], len(numbers) + 1)}{found[3]}"
+
+    return re.sub(r"""(\(#|id=")clip(\d+)(\)|")""", number, svg)
 
 
 def _keep(element: ET.Element, name: str) -> None:

@@ -23,7 +23,7 @@ from crossover.report.visible_text import visible
 if TYPE_CHECKING:
     import jinja2
 
-TEXT_LIMIT = 6_000
+TEXT_LIMIT = 2_000
 """Characters of the longest text a page shows (a command); others are cut shorter before."""
 
 

@@ -29,7 +29,7 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     numbers["split"] = {**cast(Json, numbers["split"]), "findings": findings}
     numbers["looks"] = ledger.looks(store.root, study.split.test_fingerprint)
     numbers["failures"] = [{"digest": o.spec.digest, "error": o.error} for o in result.failures]
-    numbers["commands"] = {"study": command, "report": f"python scripts/report.py study={result.name}"}
+    numbers["commands"] = {"study": command, "report": f"python scripts/report.py of={result.name}"}
     newest = next(iter(result.records.values()), None)
     numbers["environment"] = dict(newest.environment) if newest is not None else {}
     verdict["numbers"] = numbers

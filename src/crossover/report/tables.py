@@ -17,7 +17,7 @@ Interval: TypeAlias = tuple[float | None, float | None]
 Cell: TypeAlias = str | float | int | Interval | None
 Kind: TypeAlias = Literal["text", "count", "score", "signed", "quantity", "interval", "signed_interval"]
 
-ROWS = 500
+ROWS = 300
 """Rows shown in a page or terminal; the spreadsheet has all."""
 
 NOTHING = "–"
@@ -56,7 +56,7 @@ class Table:
                 raise ValueError(f"table {self.caption!r}: a row of {len(row)}, {len(self.columns)} columns")
 
     def shown_rows(self) -> list[list[tuple[str, str]]]:
-        """(shown, sort key) of the cells of the first 500 rows; numbers sort by full precision."""
+        """(shown, sort key) of the cells of the first 300 rows; numbers sort by full precision."""
         return [
             [
                 (show(cell, column.kind), sort_key(cell))

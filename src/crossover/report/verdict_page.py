@@ -92,15 +92,21 @@ def _answer(verdict: Plain, warnings: list[str], figures: list[Block]) -> list[B
             "pretraining pays."
         )
     flags += warnings
-    blocks: list[Block] = [Notice("Read with the answer", tuple(flags))] if flags else []
+    blocks: list[Block] = [Notice("Read with the answer", _capped(flags))] if flags else []
     blocks += figures
     if text(verdict, "population"):
         blocks.append(Prose(f"This speaks of: {visible(text(verdict, 'population'), 1_500)}", "lead"))
     if texts(verdict, "would_change"):
-        blocks.append(Bullets("What would change it", tuple(texts(verdict, "would_change"))))
+        blocks.append(Bullets("What would change it", _capped(texts(verdict, "would_change"))))
     if text(verdict, "next_step"):
         blocks.append(Bullets("Next step", (text(verdict, "next_step"),)))
     return blocks
+
+
+def _capped(items: list[str]) -> tuple[str, ...]:
+    """At most 40 texts of a list, and how many more there are."""
+    more = [f"and {len(items) - 40:,} more in verdict.json"] if len(items) > 40 else []
+    return (*(visible(item, 1_000) for item in items[:40]), *more)
 
 
 def _appendix(verdict: Plain, plain: Plain) -> list[Section]:
@@ -201,7 +207,7 @@ def _commands(verdict: Plain, commands: Plain) -> list[Block]:
         ]
     single = texts(commands, "run")
     if single:
-        blocks.append(Fold(f"One run at a time ({len(single):,})", (Code(tuple(single[:200])),)))
+        blocks.append(Fold(f"One run at a time ({len(single):,})", (Code(tuple(single[:100])),)))
     digests = texts(verdict, "runs")
     if digests:
         listed = " ".join(digests[:1_000])

@@ -38,11 +38,13 @@ def visible(text: str, limit: int = LIMIT) -> str:
     Control characters become their pictures, direction marks, zero-width and unassigned
     characters ``‹U+202E›``, long runs of combining marks ``‹+996 marks›``. New lines and tabs stay.
     """
+    if text[:limit].isascii() and text[:limit].isprintable():
+        return text[:limit] + _rest(len(text) - limit)
     shown: list[str] = []
     length = marks = 0
     for position, character in enumerate(text):
         if length >= limit:
-            shown.append(_marks(marks) + f"… (+{len(text) - position:,} characters)")
+            shown.append(_marks(marks) + _rest(len(text) - position))
             return "".join(shown)
         if unicodedata.category(character) in ("Mn", "Me") and character not in _BLANK:
             marks += 1
@@ -74,6 +76,10 @@ def csv_text(text: str) -> str:
 def from_csv_text(text: str) -> str:
     """The text that :func:`csv_text` was given."""
     return text[1:] if _ESCAPED.match(text) else text
+
+
+def _rest(count: int) -> str:
+    return f"… (+{count:,} characters)" if count > 0 else ""
 
 
 def _marks(count: int) -> str:

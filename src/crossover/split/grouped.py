@@ -83,7 +83,7 @@ class Grouped:
         return finish(
             corpus,
             parts,
-            clusters_of_parts(parts, [*declared, copies]),
+            clusters_of_parts(parts, error_clusters(declared, copies, joined)),
             method="grouped",
             settings={**vars(self), "straddling": joined},
             asked=shares,
@@ -113,6 +113,20 @@ def group_units(
         if not declared or straddling == "union" or largest <= LARGEST_UNION * len(units):
             return units, "union"
     return join(labels, declared), "reserve"
+
+
+def error_clusters(
+    declared: Sequence[Mapping[str, str]], copies: Mapping[str, str], joined: str
+) -> list[Mapping[str, str]]:
+    """Groupings over which errors are taken: the joined groups, or under ``reserve`` the declared ones.
+
+    Under ``reserve`` the groups of one part that share copies are not joined: that would make one
+    cluster of a third of the rows, over which no variance can be estimated.
+    """
+    if joined == "union":
+        return [*declared, copies]
+    grouped = {id_ for grouping in declared for id_ in grouping}
+    return [*declared, {id_: name for id_, name in copies.items() if id_ not in grouped}]
 
 
 def group_names(units: Mapping[str, str], declared: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from crossover.split.clusters import (
     labelled,
 )
 from crossover.split.finish import check_seen, finish
-from crossover.split.grouped import group_names, group_units
+from crossover.split.grouped import error_clusters, group_names, group_units
 from crossover.split.split import Split
 
 
@@ -84,7 +84,7 @@ class KFold:
         return finish(
             corpus,
             parts,
-            clusters_of_parts(parts, [*declared, copies]),
+            clusters_of_parts(parts, error_clusters(declared, copies, joined)),
             method="k_fold",
             settings={**vars(self), "straddling": joined},
             asked={**asked, "test": 1 / k},

@@ -50,6 +50,7 @@ def test_every_architecture_learns_through_forward_pooled(folder: Path) -> None:
     backbone.forward_pooled(*backbone.collate(backbone.tokenize(TEXTS))).pow(2).sum().backward()
     reached = [name for name, p in backbone.module.named_parameters() if p.grad is not None and p.grad.any()]
     assert any("embed" in name or "wte" in name for name in reached)
+    assert not any("pooler" in name for name, _ in backbone.module.named_parameters())
     assert len(reached) >= 0.8 * len(list(backbone.module.parameters()))
 
 
@@ -164,10 +165,11 @@ def test_weights_that_lack_a_tensor_are_refused_not_filled_up_at_random(
     with pytest.raises(BadInput, match="lack 16 tensors"):
         load_backbone(encoder(folder))
     (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 48}))
-    with pytest.raises((BadInput, RuntimeError), match=r"another shape|size mismatch|mismatch"):
+    with pytest.raises(BadInput, match="another shape"):
         load_backbone(encoder(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.encoder
 def test_minilm_agrees_with_sentence_transformers(minilm: Path, sms_texts: list[str]) -> None:
     rival = pytest.importorskip("sentence_transformers").SentenceTransformer(str(minilm), device="cpu")

@@ -106,7 +106,13 @@ def test_every_batch_is_filled_up_masked_alike_and_computed_by_one_thread(
         return forward(ids, mask)
 
     monkeypatch.setattr(backbone, "forward_pooled", watched)
-    embed(encoder, ["free", "free " * 14, "free " * 13, "cash", "free " * 13])
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        embed(encoder, ["free", "free " * 14, "free " * 13, "cash", "free " * 13])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
     assert sorted(seen) == [((4, 16), False, False, 1), ((4, 16), True, True, 1), ((8, 8), True, True, 1)]
 
 

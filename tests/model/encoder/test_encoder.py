@@ -196,6 +196,7 @@ def test_half_a_surrogate_pair_is_refused_with_its_place(tiny_model: Path) -> No
         Encoder(str(tiny_model), max_length=32).encode(["fine", "ab\ud800"])
 
 
+@pytest.mark.slow
 def test_with_every_vector_cached_torch_is_not_loaded(tiny_model: Path, tmp_path: Path) -> None:
     code = f"""
 import sys

@@ -136,6 +136,7 @@ def load_backbone(
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
+                ignore_mismatched_sizes=True,  # so that they are listed; they are refused below
                 output_loading_info=True,
             )
             _check_loaded(info, encoder.name)

@@ -1,0 +1,37 @@
+"""Tell again: a stored study's page from its verdict.json, or every run of the store as a table.
+
+python scripts/report.py of=crossover-0123456789abcdef
+python scripts/report.py
+"""
+
+import json
+
+from rich.console import Console
+
+from crossover.compose import DONE, Composed, command
+from crossover.data.bad_input import BadInput
+from crossover.report.runs_table import runs_table
+from crossover.report.tables import to_rich
+from crossover.report.verdict_page import verdict_tables, write_report
+
+
+def task(composed: Composed) -> int:
+    """Print the tables; for a study, write its page again."""
+    store, console = composed.store, Console(width=160)
+    if composed.cfg.of is None:
+        console.print(to_rich(runs_table(record.to_json() for record in store.runs())))
+        return DONE
+    folder = store.root / "studies" / str(composed.cfg.of)
+    if not (folder / "verdict.json").is_file():
+        known = sorted(path.name for path in (store.root / "studies").iterdir())
+        raise BadInput(f"of={composed.cfg.of}: no such study in {store.root}; there are {known}")
+    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    for table in verdict_tables(verdict):
+        console.print(to_rich(table))
+    print(f"verdict: {verdict['sentence']}")
+    print(f"report: {write_report(verdict, folder)}", flush=True)
+    return DONE
+
+
+if __name__ == "__main__":
+    command(task)()

@@ -33,6 +33,14 @@ def evidence(curve, seed=0, draws=8, rows=200, noise=1.0, overlap=0.0, sizes=SIZ
     ]
 
 
+def centred(curve):
+    """Evidence whose means are the curve exactly."""
+    return [
+        SizeEvidence(e.size, e.differences - e.differences.mean() + level)
+        for e, level in zip(evidence(curve), curve, strict=True)
+    ]
+
+
 def exact(curve, sizes=SIZES, **kwargs):
     return evidence(curve, noise=0.0, sizes=sizes, **kwargs)
 
@@ -45,6 +53,13 @@ def test_a_known_crossing_is_found_where_it_lies():
     assert found.covers(np.sqrt(200 * 400)) and found.bounded
     assert len(found.pieces) == 1 and 150 < found.pieces[0].low < found.pieces[0].high < 550
     assert not found.pilot and not found.exploratory and found.draws_needed is None
+
+
+def test_the_root_named_is_the_one_the_bounds_enclose():
+    # An undecided rise at the small end is a root of the mean, not the crossing that was shown.
+    found = find_crossing(centred((-0.002, 0.002, -0.05, 0.05, 0.06)))
+    assert found.kind == "starts_paying" and len(found.roots) == 3
+    assert found.estimate == pytest.approx(np.sqrt(200 * 400))
 
 
 def test_a_falling_difference_stops_paying():
@@ -99,6 +114,10 @@ def test_a_gain_vanishes_only_by_equivalence_and_only_where_there_was_one():
     assert find_crossing(fading, equivalence=0.001).kind == "not_resolved"
     flat = find_crossing(evidence((0.0, 0.0, 0.0, 0.0, 0.0), seed=1), equivalence=0.03)
     assert flat.kind == "not_resolved" and "within ±0.03" in flat.reasons[1]
+    small = centred((0.0, 0.02, 0.02, 0.02, 0.02))
+    assert find_crossing(small, equivalence=0.04).kind == "not_resolved", (
+        "a gain must come before it vanishes"
+    )
     back = evidence((0.08, 0.0, 0.0, 0.0, 0.06), seed=1)
     assert find_crossing(back, equivalence=0.03).kind == "not_resolved", "the largest size decides"
 

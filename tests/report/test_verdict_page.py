@@ -157,9 +157,19 @@ def test_numbers_that_are_no_numbers_are_dashes(verdict: dict[str, Any]) -> None
 def test_a_comparison_shows_scores_with_intervals_and_how_they_were_made() -> None:
     page = text_of(verdict_page(EXAMPLE.compare_verdict()).html())
     for word in ("0.944", "[0.924, 0.962]", "bootstrap over clusters, 2,000 draws", "0, 1, 2", "+0.013",
-                 "[−0.004, +0.030]", "the difference is not resolved"):  # fmt: skip
+                 "[−0.004, +0.030]", "0.260", "equivalence not established", "the first fitted model",
+                 "probe (minilm) minus TF-IDF + logistic regression"):  # fmt: skip
         assert word in page, word
     assert verdict_page(EXAMPLE.compare_verdict()).html().count("<svg") == 2
+
+
+def test_evidence_that_is_a_mapping_reads_as_words() -> None:
+    loud = {"severity": "warning", "title": "leak", "evidence": {"test_rows": 14, "first": [["a", "b"]]}}
+    quiet = {"severity": "info", "title": "balance", "evidence": {"largest": 0.5}}
+    verdict = {"numbers": {"split": {"findings": [loud, quiet]}}}
+    page = text_of(verdict_page(verdict).html())
+    assert "test_rows = 14; first[0] = a, b" in page
+    assert "balance" in page and "largest" not in page
 
 
 def test_the_report_lies_beside_the_verdict_with_figures_and_tables(

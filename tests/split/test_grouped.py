@@ -100,3 +100,11 @@ def test_a_class_in_fewer_groups_than_folds_is_refused() -> None:
 def test_an_impossible_fold_is_refused(k: int, fold: int) -> None:
     with pytest.raises(BadInput, match="fold from 0 to k - 1"):
         KFold(k=k, fold=fold).split(by_author([f"p{k}" for k in range(60)]))
+
+
+def test_without_a_word_every_column_declared_as_a_group_is_kept_together() -> None:
+    authors = [f"p{k % 150}" for k in range(300)]
+    corpus = by_author(authors)
+    silent, said = Grouped().split(corpus), Grouped(by=["author"]).split(corpus)
+    assert silent.parts == said.parts and silent.groups == said.groups
+    assert Grouped(by=[]).split(corpus).groups == {}

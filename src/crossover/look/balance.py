@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from crossover.data.corpus import Corpus
 from crossover.look.finding import Finding
@@ -47,6 +48,12 @@ def balance(corpus: Corpus, few_rows: int = 10, rare_share: float = 0.05) -> lis
                 "they go to no part of a split: label them, or say why they are missing",
             )
         )
+    return findings + _small(counts, few_rows, rare_share)
+
+
+def _small(counts: Mapping[str, int], few_rows: int, rare_share: float) -> list[Finding]:
+    findings = []
+    total = sum(counts.values())
     few = sorted(label for label, rows in counts.items() if rows < few_rows)
     if few:
         findings.append(

@@ -53,7 +53,7 @@ class Finetune(Classifier):
     """
 
     search_space: ClassVar[Mapping[str, Sequence[object]]] = {
-        "learning_rate": [2e-5, 5e-5, 1e-4, 2e-4],
+        "learning_rate": [2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3],  # the upper ones for training from scratch
         "head_learning_rate": [3e-4, 1e-3, 3e-3],
         "epochs": [3, 6, 10],
     }
@@ -65,7 +65,7 @@ class Finetune(Classifier):
         learning_rate: float = 5e-5,
         head_learning_rate: float = 1e-3,
         epochs: int = 3,
-        min_steps: int = 100,
+        min_steps: int = 80,
         max_steps: int | None = None,
         steps: int | None = None,
         batch_size: int = 8,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crossover.report.chart_style import metric_title
 from crossover.report.comparison_figure import Dot, dot_plot
 from crossover.report.drawing import Chart
-from crossover.report.page import Block, Picture, Prose, Section
+from crossover.report.page import Block, Fold, Picture, Prose, Section
 from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, rows, text
 from crossover.report.tables import Cell, Column, Table
 
@@ -55,8 +57,11 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
     found = []
     for title, anchor, figure, table in made:
         blocks: list[Block] = [pictures[figure]] if figure in pictures else []
-        if table.rows:
-            blocks.append(table)
+        headline = score_table(plain, (_metric(plain), "log_loss")) if anchor == "scores" else table
+        if headline.rows:
+            blocks.append(headline)
+        if len(headline.rows) < len(table.rows):
+            blocks.append(Fold(f"Every score of every arm ({len(table.rows):,})", (table,)))
         if anchor == "scores" and blocks:
             blocks.append(
                 Prose(
@@ -68,12 +73,12 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
     return found
 
 
-def score_table(plain: Plain) -> Table:
-    """One row an arm and score, with its interval and how that was made."""
+def score_table(plain: Plain, only: Sequence[str] = ()) -> Table:
+    """One row an arm and score, with its interval and how that was made; all scores, or these."""
     made: list[tuple[Cell, ...]] = []
     for key, arm in keyed_rows(plain, "arms").items():
         scores = mapping(arm, "scores")
-        for name in scores:
+        for name in (name for name in scores if not only or name in only):
             score = mapping(scores, name)
             made.append(
                 (
@@ -99,15 +104,16 @@ def score_table(plain: Plain) -> Table:
 
 
 def difference_table(plain: Plain) -> Table:
-    """One row a pair and metric."""
+    """One row a pair and metric: left minus right, with Holm's p where several pairs were tested."""
     made: list[tuple[Cell, ...]] = [
         (
             _pair_title(plain, pair, row),
             _first(row, "value", "mean"),
             (number(row, "low"), number(row, "high")),
             _first(row, "p", "p_value"),
-            text(row, "method", text(pair, "method", "–")),
-            text(pair, "sentence", "–"),
+            number(pair, "holm_p"),
+            text(pair, "equivalence", "–"),
+            text(pair, "mcnemar", text(pair, "sentence", "–")),
         )
         for pair, row in _differences(plain)
     ]
@@ -116,7 +122,8 @@ def difference_table(plain: Plain) -> Table:
         Column("difference", "signed"),
         Column("interval", "signed_interval"),
         Column("p", "quantity"),
-        Column("how"),
+        Column("p (Holm)", "quantity"),
+        Column("equivalence"),
         Column("in words"),
     )
     return Table("Paired differences", columns, tuple(made))
@@ -167,7 +174,7 @@ def _differences(plain: Plain) -> list[tuple[Plain, Plain]]:
 def _pair_title(plain: Plain, pair: Plain, row: Plain) -> str:
     arms = keyed_rows(plain, "arms")
     sides = []
-    for names in (("expensive", "first", "a"), ("cheap", "second", "b")):
+    for names in (("left", "expensive"), ("right", "cheap")):
         key = next((text(pair, name) for name in names if text(pair, name)), names[0])
         sides.append(text(arms.get(key, {}), "title", key))
     metric = text(row, "metric")

@@ -132,9 +132,10 @@ def _split(split: Plain) -> list[Block]:
         ("fingerprint", text(split, "fingerprint", "–")),
     ]
     found: list[tuple[Cell, ...]] = [
-        tuple(text(row, name, "–") for name in ("severity", "title", "evidence", "remedy", "code"))
+        (text(row, "severity", "–"), text(row, "title", "–"), _evidence(row), text(row, "remedy", "–"),
+         text(row, "code", "–"))
         for row in rows(split, "findings")
-    ]
+    ]  # fmt: skip
     columns = tuple(Column(name) for name in ("severity", "finding", "evidence", "remedy", "code"))
     intro = Prose("Every arm of this study read the same rows of the same split.")
     audit: Block = (
@@ -143,6 +144,14 @@ def _split(split: Plain) -> list[Block]:
         else Prose("The audit of the split reported nothing.", "quiet")
     )
     return [intro, Facts(tuple(facts)), *([audit] if "findings" in split else [])]
+
+
+def _evidence(finding: Plain) -> str:
+    """A finding's evidence in a line; a finding that only informs says all in its title."""
+    if text(finding, "severity") == "info":
+        return "–"
+    pairs = flat(mapping(finding, "evidence"), 12)
+    return "; ".join(f"{name} = {value}" for name, value in pairs) or text(finding, "evidence", "–")
 
 
 def _data(corpus: Plain) -> list[Block]:

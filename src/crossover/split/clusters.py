@@ -37,6 +37,11 @@ def labelled(corpus: Corpus) -> dict[str, str]:
     return labels
 
 
+def group_columns(corpus: Corpus, by: Sequence[str] | None) -> list[str]:
+    """The columns to group by: those named, or every column declared as a group."""
+    return list(by) if by is not None else sorted(c for c, kind in corpus.meta.items() if kind == "group")
+
+
 def declared_groups(corpus: Corpus, ids: Iterable[str], by: Sequence[str]) -> list[dict[str, str]]:
     """For each column of ``by`` the group of each row, written ``column=value``.
 

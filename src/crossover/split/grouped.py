@@ -12,6 +12,7 @@ from crossover.split.clusters import (
     clusters_of_parts,
     declared_groups,
     duplicate_groups,
+    group_columns,
     join,
     keep_in_last,
     labelled,
@@ -29,8 +30,8 @@ class Grouped:
     """Group split, stratified as far as the groups allow.
 
     Args:
-        by: declared meta columns; rows that share a value of any of them stay together. Empty:
-            duplicates only.
+        by: declared meta columns; rows that share a value of any of them stay together. None:
+            every column declared as a group. Empty: duplicates only.
         test: share of the labelled rows.
         validation: share of the labelled rows, halved into select and calibrate.
         seed: of the draw.
@@ -73,7 +74,7 @@ class Grouped:
         """
         shares = four_parts(self.test, self.validation)
         labels = labelled(corpus)
-        declared = declared_groups(corpus, labels, self.by or [])
+        declared = declared_groups(corpus, labels, group_columns(corpus, self.by))
         copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
         units, joined = group_units(labels, declared, copies, self.straddling)
         names = group_names(units, declared)

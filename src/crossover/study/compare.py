@@ -189,6 +189,7 @@ class CompareStudy:
     def _arm(self, grid: Grid, arm: str) -> Json:
         """One arm's row: mean of every run-level score; its interval is that of the first run."""
         runs = self._cells(grid, arm)
+        of_first = f"interval of the first of {len(runs)} runs, value the mean of all"
         scores = {}
         for name, score in runs[0].scores.items():
             values = [r.scores[name].value for r in runs]
@@ -197,7 +198,7 @@ class CompareStudy:
                 **score.to_json(),
                 "value": float(np.mean(found)) if found else None,
                 "runs": found,
-                "method": f"{score.method}; of the first of {len(runs)} runs, value the mean of all",
+                "method": score.method if len(runs) == 1 else f"{score.method}; {of_first}",
             }
         return {
             "title": title(self.arms[arm]),

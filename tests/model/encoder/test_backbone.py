@@ -99,8 +99,9 @@ def test_a_megabyte_is_tokenised_in_under_5_seconds(folder: Path, kind: str) -> 
 
 def test_characters_beyond_the_bound_change_nothing_and_before_it_they_count(tiny_model: Path) -> None:
     backbone = load_backbone(encoder(tiny_model))
-    words = " ".join(["x" * (CHARACTERS_PER_TOKEN - 1)] * 31)
-    assert backbone.tokenize([words + " free"]) == backbone.tokenize([words + " cash"])
+    blank = " " * (32 * CHARACTERS_PER_TOKEN)
+    assert backbone.tokenize([blank + "free"]) == backbone.tokenize([blank + "cash"])
+    assert backbone.tokenize([blank[4:] + "free"]) != backbone.tokenize([blank[4:] + "cash"])
     short = " ".join(["x" * (CHARACTERS_PER_TOKEN + 1)] * 20)  # a word this long is one unknown token
     assert backbone.tokenize([short + " free"]) != backbone.tokenize([short + " cash"])
 

@@ -24,7 +24,7 @@ class Finetune(Classifier):
     """A transformer fine-tuned on the rows (Devlin et al. 2019; Mosbach et al. 2021 for small sets).
 
     Training takes ``epochs`` over the rows, but at least ``min_steps`` and at most ``max_steps``
-    steps: three epochs of 100 rows are 38 steps, too few to leave the majority rule.
+    steps: three epochs alone would be 19 steps on 50 rows, half of that at a larger batch.
 
     Args:
         encoder: the transformer; its pooling, prefix and hashes hold here too, dtype and normalise

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crossover.report.chart_style import metric_title
 from crossover.report.comparison_figure import Dot, dot_plot
 from crossover.report.drawing import Chart
-from crossover.report.page import Block, Fold, Picture, Prose, Section
+from crossover.report.page import Block, Bullets, Fold, Picture, Prose, Section
 from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, rows, text
 from crossover.report.tables import Cell, Column, Table
 
@@ -62,6 +62,9 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
             blocks.append(headline)
         if len(headline.rows) < len(table.rows):
             blocks.append(Fold(f"Every score of every arm ({len(table.rows):,})", (table,)))
+        words = _in_words(plain) if anchor == "difference" else ()
+        if words:
+            blocks.append(Bullets("In words", words))
         if anchor == "scores" and blocks:
             blocks.append(
                 Prose(
@@ -112,8 +115,6 @@ def difference_table(plain: Plain) -> Table:
             (number(row, "low"), number(row, "high")),
             _first(row, "p", "p_value"),
             number(pair, "holm_p"),
-            text(pair, "equivalence", "–"),
-            text(pair, "mcnemar", text(pair, "sentence", "–")),
         )
         for pair, row in _differences(plain)
     ]
@@ -123,8 +124,6 @@ def difference_table(plain: Plain) -> Table:
         Column("interval", "signed_interval"),
         Column("p", "quantity"),
         Column("p (Holm)", "quantity"),
-        Column("equivalence"),
-        Column("in words"),
     )
     return Table("Paired differences", columns, tuple(made))
 
@@ -143,6 +142,16 @@ def cost_table(plain: Plain) -> Table:
     ]
     columns = (Column("arm"), *(Column(name.replace("_", " "), "quantity") for name in names))
     return Table("Cost", columns, tuple(made) if names else ())
+
+
+def _in_words(plain: Plain) -> tuple[str, ...]:
+    """Equivalence, and what sets the two fitted models apart, of the first 20 pairs."""
+    return tuple(
+        f"{_pair_title(plain, pair, {})}: {said}"
+        for pair in rows(plain, "pairs")[:20]
+        for said in (text(pair, name) for name in ("sentence", "equivalence", "mcnemar"))
+        if said
+    )
 
 
 def _metric(plain: Plain) -> str:

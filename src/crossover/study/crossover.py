@@ -15,6 +15,7 @@ import numpy as np
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
+from crossover.measure.crossing_verdict import MAX_OVERLAP
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
@@ -26,6 +27,8 @@ from crossover.study.grid import Design, Grid, collect
 from crossover.study.study import Verdict
 
 DECIDING_SIZES = 4
+LARGEST_SHARE = 0.85
+"""Share of the pool up to which the grid goes by itself: beyond it draws hardly differ."""
 PLAIN = (
     *("cheap", "expensive", "locate_draws", "draws", "seeds", "pools", "scheme", "metric", "margin"),
     *("second_margin", "equivalence", "selection", "test_rows", "named_ends"),
@@ -53,7 +56,7 @@ class CrossoverStudy:
         cheap: the arm that must be beaten.
         expensive: the arm that may pay; with ``cheap`` the primary pair, named before the run.
         sizes: grid of training rows (or rows a class, for scheme=per_class), ascending; None
-            doubles from 50 (4 a class) up to 3,200 (256) or half the pool.
+            doubles from 50 (4 a class) up to 3,200 (256), as far as the pool goes.
         locate_draws: draws on the full grid, used only to locate.
         draws: fresh draws at the bracketing sizes, which decide; four or fewer are a pilot.
         seeds: runs a draw, averaged before draws are compared; 1 is best at a fixed total.
@@ -132,7 +135,7 @@ class CrossoverStudy:
         if self.sizes is not None:
             return list(self.sizes)
         first, last = (50, 3200) if self.scheme == "natural" else (4, 256)
-        return [first << k for k in range(20) if first << k <= min(last, self._pool_rows // 2)]
+        return [first << k for k in range(20) if first << k <= min(last, LARGEST_SHARE * self._pool_rows)]
 
     @property
     def _pool_rows(self) -> int:
@@ -232,7 +235,8 @@ class CrossoverStudy:
     def deciding_sizes(self, records: Mapping[str, RunRecord]) -> list[int]:
         """The sizes of the second stage, from the first stage of the headline budget alone.
 
-        Empty until every size has a finished pair (or has failed in all its draws).
+        A size at which draws share over half of the pool is shown and never decides. Empty until
+        two sizes have a finished pair.
         """
         first = self.grid(records, self.budgets[0], located=False) if records else None
         if first is None:
@@ -240,9 +244,9 @@ class CrossoverStudy:
         means: dict[int, float] = {}
         for size in self.grid_sizes:
             found = first.evidence(self.metric, self.cheap, self.expensive, size, self.locating)
-            if found is not None:
+            if found is not None and first.overlap_of[size] <= MAX_OVERLAP:
                 means[size] = float(found[0].differences.mean())
-        if len(means) < min(2, len(self.grid_sizes)):
+        if len(means) < 2:
             return []
         return bracketing_sizes(means, self.margin)
 

@@ -3,11 +3,10 @@
 python scripts/look.py data=table_file data.path=my.csv data.text=message data.label=kind
 """
 
-from crossover.look.balance import balance
-from crossover.look.lengths import lengths
-
 from crossover.compose import DONE, Composed, command
+from crossover.look.balance import balance
 from crossover.look.duplicates import duplicates
+from crossover.look.lengths import lengths
 from crossover.report.terminal import print_card, print_findings
 
 

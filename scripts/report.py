@@ -12,6 +12,7 @@ from crossover.compose import DONE, Composed, command
 from crossover.data.bad_input import BadInput
 from crossover.report.runs_table import runs_table
 from crossover.report.tables import to_rich
+from crossover.report.terminal import print_verdict
 from crossover.report.verdict_page import verdict_tables, write_report
 
 
@@ -28,8 +29,7 @@ def task(composed: Composed) -> int:
     verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     for table in verdict_tables(verdict):
         console.print(to_rich(table))
-    print(f"verdict: {verdict['sentence']}")
-    print(f"report: {write_report(verdict, folder)}", flush=True)
+    print_verdict(verdict["sentence"], write_report(verdict, folder))
     return DONE
 
 

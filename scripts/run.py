@@ -6,22 +6,22 @@ Sweep: python scripts/run.py -m model=naive_bayes,logistic_regression hydra/laun
 
 from crossover.compose import DONE, SOME_FAILED, Composed, command
 from crossover.record import ledger
-from crossover.report.terminal import print_run, progress
+from crossover.report.terminal import print_failures, print_run, progress
 
 
 def task(composed: Composed) -> int:
     """Run the spec the config describes, or find it finished."""
-    spec, store = composed.run_spec, composed.store
+    mirror, spec, store = composed.mirror, composed.run_spec, composed.store
     known = store.has_run(spec.digest)
     with progress() as bars:
         outcome = next(iter(composed.launcher(bars.on_step).launch([spec], store)))
     if outcome.record is None:
-        print_run(spec.digest, None, outcome.error)
+        print_failures([outcome], store.root)
         return SOME_FAILED
     ledger.note_look(store.root, composed.split.test_fingerprint, f"run-{spec.digest}", "one run")
     if not known:
-        composed.mirror.run(outcome.record, store.root / "wandb")
-    print_run(spec.digest, outcome.record.to_json())
+        mirror.run(outcome.record, store.root / "wandb")
+    print_run(outcome.record.to_json())
     print(f"run: {store.root / 'runs' / spec.digest}", flush=True)
     return DONE
 

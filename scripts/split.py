@@ -3,10 +3,9 @@
 python scripts/split.py data=youtube_spam data.path=youtube.parquet split=grouped split.by=[author]
 """
 
-from crossover.split.audit import audit
-
 from crossover.compose import DONE, Composed, command
 from crossover.report.terminal import print_findings, print_split
+from crossover.split.audit import audit
 
 
 def task(composed: Composed) -> int:

@@ -9,14 +9,14 @@ import sys
 from crossover.compose import DONE, SOME_FAILED, Composed, command
 from crossover.launch.launcher import Outcome
 from crossover.report.study_report import publish
-from crossover.report.terminal import print_failures, print_plan, progress
+from crossover.report.terminal import print_failures, print_plan, print_verdict, progress
 from crossover.study.expected import expected
 from crossover.study.study import run
 
 
 def task(composed: Composed) -> int:
     """Plan, run what is missing, conclude, write the report."""
-    study, store = composed.study, composed.store
+    mirror, study, store = composed.mirror, composed.study, composed.store
     if composed.cfg.dry_run:
         print_plan(expected(study, store))
         return DONE
@@ -25,13 +25,12 @@ def task(composed: Composed) -> int:
         def ended(outcome: Outcome) -> None:
             bars.run_done()
             if outcome.record is not None:
-                composed.mirror.run(outcome.record, store.root / "wandb")
+                mirror.run(outcome.record, store.root / "wandb")
 
         result = run(study, composed.launcher(bars.on_step), store, bars.batch, ended)
-    report = publish(result, study, store, composed.invocation, composed.mirror)
+    report = publish(result, study, store, composed.invocation, mirror)
     print_failures(result.failures, store.root)
-    print(f"verdict: {result.verdict.sentence}")
-    print(f"report: {report}", flush=True)
+    print_verdict(result.verdict.sentence, report)
     return SOME_FAILED if result.failures else DONE
 
 

@@ -5,16 +5,20 @@ Hydra and omegaconf are imported only here and in scripts/.
 
 from __future__ import annotations
 
+import inspect
+import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -24,36 +28,46 @@ from crossover.data.corpus import Corpus, Source
 from crossover.launch.launcher import Launcher
 from crossover.protocol.component import Component, build, component, resolve
 from crossover.protocol.run_spec import RunSpec, Seeds
+from crossover.protocol.selection.rule import rule_named
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
-from crossover.split.nested_subsets import Subset
+from crossover.report.visible_text import visible
+from crossover.split.nested_subsets import Subset, subset_ids
 from crossover.split.split import Split, Splitter
+from crossover.study.crossover import Limit
 from crossover.study.study import Study
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-DONE, SOME_FAILED, BAD_INPUT = 0, 1, 2
+DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+ENDED = "ended.json"
+"""File in the folder of each job of a multirun: its exit code and overrides."""
+Made = TypeVar("Made")
 _started = False
+_sweep: Path | None = None
 
 
 def command(task: Callable[[Composed], int]) -> Callable[[], None]:
     """Make a script of a task: compose the root config, run, exit with 0, 1 (runs failed) or 2.
 
     Bad input is one clear message on stderr and exit code 2, without a traceback. In a multirun
-    it fails that job alone, as Hydra's users expect.
+    it fails that job alone: the others go on, the failed ones are named at the end, and the exit
+    code is 1, or 2 where every job had bad input.
     """
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def main(cfg: DictConfig) -> None:
         global _started
         _started = True
+        about = HydraConfig.get()
         try:
             code = task(Composed(cfg))
         except (BadInput, OmegaConfBaseException, OSError) as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise
-            sys.stderr.write(f"error: {error}\n")
+            _tell(str(error))
             code = BAD_INPUT
-        if code and HydraConfig.get().mode != RunMode.MULTIRUN:
+        if about.mode == RunMode.MULTIRUN:
+            ended = {"code": code, "overrides": list(about.overrides.task)}
+            (Path(about.runtime.output_dir) / ENDED).write_text(json.dumps(ended), encoding="utf-8")
+        elif code:
             sys.exit(code)
 
     def script() -> None:
@@ -61,9 +75,58 @@ def command(task: Callable[[Composed], int]) -> Callable[[], None]:
             main()
         except SystemExit as end:
             # Hydra leaves with 1 where the overrides do not compose: that is bad input too.
-            sys.exit(BAD_INPUT if end.code == 1 and not _started else end.code)
+            began = _started or (_sweep is not None and any(_sweep.glob("*/")))
+            sys.exit(BAD_INPUT if end.code == 1 and not began else end.code)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted: finished runs are kept, the same command goes on from here\n")
+            sys.exit(INTERRUPTED)
 
     return script
+
+
+class Watch(Callback):
+    """Hydra's hook (conf/config.yaml): the store is checked before Hydra writes into it, and a
+    multirun ends with the names of its failed jobs and the exit code that says so."""
+
+    def on_run_start(self, config: DictConfig, **_: object) -> None:
+        """Before the single job."""
+        _check_store(config)
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Before the first job."""
+        global _sweep
+        _check_store(config)
+        _sweep = Path(str(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: DictConfig, **_: object) -> None:
+        """After the last job."""
+        files = sorted(Path(str(config.hydra.sweep.dir)).rglob(ENDED))
+        ended = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        failed = [job for job in ended if job["code"]]
+        for job in failed:
+            _tell(f"failed: {shlex.join(job['overrides'])}", "")
+        if failed:
+            _tell(f"{len(failed)} of {len(ended)} jobs failed", "")
+            sys.exit(BAD_INPUT if all(job["code"] == BAD_INPUT for job in ended) else SOME_FAILED)
+
+
+def _check_store(config: DictConfig) -> None:
+    # Hydra makes its job folder below the store before the task begins. An exception here would
+    # be turned into a warning, so the program ends at once.
+    folder = Path(str(config.store)) / "hydra"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        problem = None if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        _tell(f"store={config.store}: {problem} (user {os.getuid()}); name a folder you can write: store=...")
+        sys.exit(BAD_INPUT)
+
+
+def _tell(message: str, prefix: str = "error: ") -> None:
+    """A message on stderr; what it quotes of the data can do nothing to the terminal."""
+    sys.stderr.write(f"{prefix}{visible(message, 4000)}\n")
 
 
 @dataclass
@@ -81,7 +144,7 @@ class Composed:
         node = OmegaConf.select(self.cfg, key)
         if not OmegaConf.is_config(node):
             return node
-        missing = sorted(f"{key}.{name}" for name in OmegaConf.missing_keys(node))
+        missing = sorted(OmegaConf.missing_keys(node))
         if missing:
             raise BadInput(
                 f"{missing[0]} must be given, on the command line or in the yaml: {missing[0]}=..."
@@ -117,39 +180,56 @@ class Composed:
         return part(self.plain("metric"), "metric").name
 
     @property
+    def selection(self) -> str:
+        """Name of the rule that picks among tuning trials."""
+        rule_named(str(self.cfg.selection))
+        return str(self.cfg.selection)
+
+    @property
     def run_spec(self) -> RunSpec:
-        """The single run that ``model``, ``subset`` and ``seeds`` describe."""
-        subset, seeds = self.plain("subset"), cast(Mapping[str, int], self.plain("seeds"))
-        return RunSpec(
-            corpus=self.corpus.fingerprint,
-            split=self.split.fingerprint,
-            model=part(self.plain("model"), "model"),
-            subset=Subset(**cast(dict[str, int], subset)) if subset else None,  # type: ignore[arg-type]
-            metric=self.metric,
-            budget=int(self.cfg.budget),
-            selection=str(self.cfg.selection),
-            seeds=Seeds(**seeds),
-            test_rows=cast(int | None, self.cfg.test_rows),
-        )
+        """The single run that ``model``, ``subset`` and ``seeds`` describe, checked before data is read.
+
+        Raises:
+            BadInput: a value of a wrong type or name, or a subset that train cannot give.
+        """
+        drawn = self.plain("subset")
+        subset = None if drawn is None else made_of(Subset, drawn, "subset")
+        given = {
+            "model": part(self.plain("model"), "model"),
+            "subset": subset,
+            "metric": self.metric,
+            "budget": _whole(self.cfg.budget, "budget"),
+            "selection": self.selection,
+            "seeds": made_of(Seeds, self.plain("seeds"), "seeds"),
+            "test_rows": None if self.cfg.test_rows is None else _whole(self.cfg.test_rows, "test_rows"),
+        }
+        spec = RunSpec(self.corpus.fingerprint, self.split.fingerprint, **given)  # type: ignore[arg-type]
+        if subset is not None:
+            subset_ids(self.corpus, self.split, subset)
+        return spec
 
     @cached_property
     def study(self) -> Study:
-        """The study, its arms checked; nothing has been run."""
+        """The study, its settings and arms checked; nothing has been run.
+
+        An arm set to null is left out, and its limit with it.
+        """
         plain = dict(cast(Mapping[str, object], self.plain("study")))
-        arms = cast(Mapping[str, object], plain.pop("arms"))
-        cls = resolve(str(plain.pop("_target_")))
-        known = cls.__dataclass_fields__  # type: ignore[attr-defined]
-        unknown = sorted(set(plain) - set(known))
-        if unknown:
-            raise BadInput(f"study has no setting {unknown[0]!r}; it takes {sorted(set(known) - {'name'})}")
+        target, arms = str(plain.pop("_target_", "")), cast(Mapping[str, object], plain.pop("arms"))
         models = {name: part(model, f"study.arms.{name}") for name, model in arms.items() if model}
-        inherited = {
-            "metric": self.metric,
-            "selection": str(self.cfg.selection),
-            "test_rows": self.cfg.test_rows,
-        }
-        given = {**inherited, **plain, "corpus": self.corpus, "split": self.split, "arms": models}
-        return cast(Study, cls(**given))
+        inherited = {"metric": self.metric, "selection": self.selection, "test_rows": self.cfg.test_rows}
+        unmade = {"corpus": None, "split": None, "arms": None}
+        given = dict(component(target, {**inherited, **plain, **unmade}).settings)
+        rule_named(str(given.get("selection", self.selection)))
+        if "limits" in plain:
+            limits = cast(Mapping[str, object], plain["limits"] or {})
+            given["limits"] = {
+                arm: made_of(Limit, limit, f"study.limits.{arm}")
+                for arm, limit in limits.items()
+                if limit is not None and (arm in models or arm not in arms)
+            }
+        given |= {"corpus": self.corpus, "split": self.split, "arms": models}
+        return cast(Study, resolve(target)(**given))
 
     def launcher(self, on_step: Callable[[int, int, str], None] | None = None) -> Launcher:
         """Where runs are executed; ``on_step`` is told how far a model's fitting is."""
@@ -163,7 +243,7 @@ class Composed:
     @cached_property
     def mirror(self) -> WandbMirror:
         """The W&B mirror, as ``wandb.mode`` asks."""
-        return WandbMirror(**cast(dict[str, str], self.plain("wandb")))
+        return made_of(WandbMirror, self.plain("wandb"), "wandb")
 
 
 def part(plain: object, where: str) -> Component:
@@ -176,6 +256,24 @@ def part(plain: object, where: str) -> Component:
         raise BadInput(f"{where} has no _target_; choose one of its group with {where}=NAME")
     pinned = cast(Mapping[str, object], _pin(plain))
     return component(str(pinned["_target_"]), {k: v for k, v in pinned.items() if k != "_target_"})
+
+
+def made_of(cls: type[Made], plain: object, where: str) -> Made:
+    """One of the project's own plain classes from a mapping of its settings.
+
+    Raises:
+        BadInput: no mapping, an unknown or missing setting, a value of a wrong type.
+    """
+    if not isinstance(plain, Mapping):
+        names = ", ".join(f"{name}: ..." for name in inspect.signature(cls).parameters)
+        raise BadInput(f"{where}={plain!r}: expected '{where}={{{names}}}'")
+    return cast(Made, build(component(f"{cls.__module__}.{cls.__name__}", plain)))
+
+
+def _whole(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadInput(f"{where}={value!r}: expected a whole number")
+    return value
 
 
 def _pin(value: object) -> object:

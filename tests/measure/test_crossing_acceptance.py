@@ -87,12 +87,12 @@ def test_the_command_writes_both_tables(acceptance, tmp_path, capsys):
 def test_a_missed_target_is_named(acceptance):
     good = {
         "distribution": "normal", "coverage_late_root": 0.95, "coverage_early_root": 0.935,
-        "false_band_upper": 0.02, "false_ends": 0.055, "repetitions": 2000,
+        "false_band_upper": 0.02, "false_ends_upper": 0.065,
     }  # fmt: skip
     assert acceptance.verdict_of(good) == []
     assert "late_root 0.930" in acceptance.verdict_of({**good, "coverage_late_root": 0.93})[0]
     assert "band" in acceptance.verdict_of({**good, "false_band_upper": 0.066})[0]
-    assert "named ends" in acceptance.verdict_of({**good, "false_ends": 0.08})[0]
+    assert "ends" in acceptance.verdict_of({**good, "false_ends_upper": 0.08})[0]
     assert acceptance.verdict_of({**good, "distribution": "t3", "coverage_late_root": 0.93}) == []
 
 

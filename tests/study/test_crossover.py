@@ -2,10 +2,11 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
-from handmade import answered
+from handmade import answered, handmade
 from toy import bayes, logistic, toy_corpus, toy_split
 
 from crossover.data.bad_input import BadInput
@@ -33,8 +34,14 @@ def falling(gain: float, root: float):
     return accuracy
 
 
-def test_a_known_crossing_is_found_and_covered(study: CrossoverStudy) -> None:
-    verdict, _, batches = answered(study, falling(0.04, 280))
+@pytest.fixture(scope="module")
+def crossing(study: CrossoverStudy):
+    """(verdict, records, batches) of a study whose lead falls through 0 at 280 rows."""
+    return answered(study, falling(0.04, 280))
+
+
+def test_a_known_crossing_is_found_and_covered(crossing) -> None:
+    verdict, _, batches = crossing
     assert verdict.kind == "stops_paying"
     primary = verdict.numbers["pairs"][0]
     assert 200 < primary["estimate"] < 400
@@ -44,8 +51,8 @@ def test_a_known_crossing_is_found_and_covered(study: CrossoverStudy) -> None:
     assert len(batches) == 2
 
 
-def test_the_plan_locates_on_the_grid_then_decides_with_fresh_draws(study: CrossoverStudy) -> None:
-    _, _, (first, second) = answered(study, falling(0.04, 280))
+def test_the_plan_locates_on_the_grid_then_decides_with_fresh_draws(crossing) -> None:
+    _, _, (first, second) = crossing
     assert len(first) == 2 * 2 * len(SIZES)
     assert {s.subset.draw for s in first} == {0, 1}
     assert len(second) == 2 * 8 * 4
@@ -59,19 +66,21 @@ def test_arms_differ_only_in_their_model(study: CrossoverStudy) -> None:
     assert plain.seeds != rich.seeds, "a seed of one arm and a seed of another share nothing"
 
 
-def test_the_verdict_reads_deciding_draws_only(study: CrossoverStudy) -> None:
+def test_the_verdict_reads_deciding_draws_only(study: CrossoverStudy, crossing) -> None:
     """The locating draws may be as lucky as they like: they only choose where to look."""
-    lucky = falling(0.04, 280)
-    verdict, records, _ = answered(study, lucky)
+    verdict, records, _ = crossing
     spoiled = dict(records)
     for digest, record in records.items():
         if record.spec.subset.draw < 2:
-            spoiled[digest] = replace(record)
-            spoiled[digest].__dict__["predictions"] = record.predictions
+            spoiled[digest] = handmade(study.corpus, study.split, record.spec, falling(0.07, 280))
     again = study.conclude(spoiled)
-    differences = [d for d in again.numbers["pairs"][0]["differences"] if d["stage"] == 2]
-    assert {d["n_draws"] for d in differences} == {8}
+    assert again.numbers["deciding_sizes"] == verdict.numbers["deciding_sizes"]
+    before, after = (shown.numbers["pairs"][0]["differences"] for shown in (verdict, again))
+    assert [d for d in before if d["stage"] == 1] != [d for d in after if d["stage"] == 1]
+    assert [d for d in before if d["stage"] == 2] == [d for d in after if d["stage"] == 2]
+    assert {d["n_draws"] for d in after if d["stage"] == 2} == {8}
     assert again.numbers["pairs"][0]["pieces"] == verdict.numbers["pairs"][0]["pieces"]
+    assert again.sentence == verdict.sentence
 
 
 def test_a_lead_at_every_size_pays_throughout_and_never_crosses(study: CrossoverStudy) -> None:
@@ -95,11 +104,12 @@ def test_two_crossings_are_said_to_be_several(study: CrossoverStudy) -> None:
     assert verdict.kind == "several" and len(verdict.numbers["pairs"][0]["pieces"]) == 2
 
 
-def test_a_run_missing_in_one_arm_leaves_that_draw_out_of_the_pair(study: CrossoverStudy) -> None:
+def test_a_run_missing_in_one_arm_leaves_that_draw_out_of_the_pair(study: CrossoverStudy, crossing) -> None:
     def lost(spec) -> bool:
         return spec.model.name == "naive_bayes" and spec.subset.draw == 5 and spec.subset.size == 200
 
-    verdict, _, _ = answered(study, falling(0.04, 280), without=lost)
+    verdict = study.conclude({d: record for d, record in crossing[1].items() if not lost(record.spec)})
+    assert "plain: 1 of 42 runs did not finish; their draws are left out" in verdict.flags
     differences = [d for d in verdict.numbers["pairs"][0]["differences"] if d["stage"] == 2]
     assert {d["n_draws"] for d in differences} == {7}
 
@@ -113,7 +123,7 @@ def test_four_draws_are_called_a_pilot(study: CrossoverStudy) -> None:
 def test_a_limited_arm_runs_on_its_own_grid_beside_the_cheap_one(study: CrossoverStudy) -> None:
     arms = {**study.arms, "dear": logistic().with_settings(C=50)}
     limited = replace(study, arms=arms, limits={"dear": Limit((50, 100), 1, 300)})
-    verdict, records, batches = answered(limited, falling(0.04, 280))
+    verdict, records, _ = answered(limited, falling(0.04, 280))
     dear = [r.spec for r in records.values() if r.spec.model == arms["dear"]]
     assert {(s.subset.size, s.subset.draw, s.test_rows) for s in dear} == {(50, 0, 300), (100, 0, 300)}
     assert verdict.numbers["arms"]["dear"]["illustration"]
@@ -121,15 +131,15 @@ def test_a_limited_arm_runs_on_its_own_grid_beside_the_cheap_one(study: Crossove
     assert verdict.kind == "stops_paying", "the primary pair is unmoved"
 
 
-def test_the_training_budget_asks_again_at_more_trials(study: CrossoverStudy) -> None:
-    tuned = replace(study, budgets=(1, 4))
+def test_the_tuning_budget_asks_again_at_more_trials(study: CrossoverStudy) -> None:
+    tuned = replace(study, budgets=(1, 4), sizes=(100, 200, 400, 800), draws=3)
     verdict, records, _ = answered(tuned, falling(0.04, 280))
-    assert {r.spec.budget for r in records.values()} == {1, 4}
+    assert Counter(r.spec.budget for r in records.values()) == {1: 2 * 4 * (2 + 3), 4: 2 * 4 * (2 + 3)}
     assert [b["trials"] for b in verdict.numbers["budgets"]] == [1, 4]
 
 
-def test_the_verdict_is_plain_json_without_nan(study: CrossoverStudy) -> None:
-    verdict, _, _ = answered(study, falling(0.04, 280))
+def test_the_verdict_is_plain_json_without_nan(crossing) -> None:
+    verdict, _, _ = crossing
     json.dumps(verdict.to_json(), allow_nan=False)
     assert len(verdict.runs) == 2 * 2 * len(SIZES) + 2 * 8 * 4
 
@@ -137,7 +147,7 @@ def test_the_verdict_is_plain_json_without_nan(study: CrossoverStudy) -> None:
 def test_text_seen_in_pretraining_is_flagged(study: CrossoverStudy) -> None:
     card = Card("made", "seeded", "none", "2026", "nobody", seen_in_pretraining="the encoder saw this")
     flagged = replace(study, corpus=replace(study.corpus, card=card))
-    verdict, _, _ = answered(flagged, falling(0.04, 280))
+    verdict = flagged.conclude({})
     assert "the encoder saw this" in verdict.flags
 
 

@@ -140,7 +140,8 @@ def load(folder: Path) -> Classifier:
     found = sha256_file(folder / "arrays.safetensors")
     if found != stored["arrays_sha256"]:
         raise BadInput(
-            f"{folder / 'arrays.safetensors'}: SHA-256 {found[:16]}..., expected {stored['arrays_sha256'][:16]}..."
+            f"{folder / 'arrays.safetensors'}: SHA-256 {found[:16]}..., "
+            f"expected {stored['arrays_sha256'][:16]}...; save the model again"
         )
     model = cast(Classifier, build(Component.from_json(stored["component"])))
     model.classes_ = tuple(stored["classes"])

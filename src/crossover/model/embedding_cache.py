@@ -187,10 +187,15 @@ def opened(key: Mapping[str, object]) -> EmbeddingCache:
         return _opened[root, digest]
 
 
-def forget() -> None:
-    """Drop what this process keeps in memory; files stay."""
+def forget(unsaved_only: bool = False) -> None:
+    """Drop what this process keeps in memory; files stay.
+
+    ``unsaved_only`` drops the caches without a folder and keeps those that mirror files.
+    """
     with _opening:
-        _opened.clear()
+        for root, digest in list(_opened):
+            if root is None or not unsaved_only:
+                del _opened[root, digest]
 
 
 def add_cost(total: dict[str, float], cost: Mapping[str, float]) -> None:

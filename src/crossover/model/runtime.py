@@ -22,12 +22,13 @@ class Runtime:
     on_step: Callable[[int, int, str], None] | None = None
 
 
-_current: ContextVar[Runtime] = ContextVar("runtime", default=Runtime())
+_current: ContextVar[Runtime] = ContextVar("runtime")
+_PLAIN = Runtime()
 
 
 def current() -> Runtime:
-    """The runtime of the run under way."""
-    return _current.get()
+    """The runtime of the run under way; outside of one, nothing cached and every default."""
+    return _current.get(_PLAIN)
 
 
 @contextmanager

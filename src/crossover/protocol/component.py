@@ -11,6 +11,7 @@ import importlib
 import inspect
 import types
 import typing
+from collections import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -85,6 +86,7 @@ def component(target: str, settings: Mapping[str, object] | None = None) -> Comp
             near = difflib.get_close_matches(key, parameters, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {sorted(parameters)}"
             raise BadInput(f"{target} has no setting {key!r}; {hint}")
+        _check_list(value, hints.get(key, object), f"{target}, setting {key!r}")
         value = _normalise(value, hints.get(key, object), f"{target}, setting {key!r}")
         if not _equal(value, _normalise(parameters[key].default, hints.get(key, object), target)):
             kept[key] = value
@@ -132,7 +134,7 @@ def resolve(target: str) -> type:
     ):
         raise BadInput(
             f"{target!r} may not be built: a _target_ names a class inside {', '.join(_allowed)} "
-            "(your own package is added in code with allow_package, or with --allow on the command line)"
+            "(your own package is added in code with allow_package)"
         )
     module_name, class_name = target.rsplit(".", 1)
     try:
@@ -148,6 +150,13 @@ def resolve(target: str) -> type:
     return found
 
 
+def _check_list(value: object, hint: object, where: str) -> None:
+    if value is None or isinstance(value, list | tuple):
+        return
+    if all(typing.get_origin(wanted) in (list, tuple, abc.Sequence) for wanted in _allowed_types(hint)):
+        raise BadInput(f"{where}: {value!r} is no list; write [{value}]")
+
+
 def _normalise(value: object, hint: object, where: str) -> object:
     if value is inspect.Parameter.empty:
         return value
@@ -161,6 +170,13 @@ def _normalise(value: object, hint: object, where: str) -> object:
         item_hint = typing.get_args(inner[0])[0] if inner else object
         return [_normalise(item, item_hint, where) for item in value]
     wanted = _allowed_types(hint)
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and str in wanted
+        and not {int, float} & {*wanted}
+    ):
+        return str(value)  # a column named 2024 arrives from yaml as a number
     if isinstance(value, bool) or value is None or isinstance(value, str | Component):
         plain_types = {t for t in wanted if t in (bool, int, float, str)}
         if isinstance(value, bool | str) and plain_types and type(value) not in plain_types:

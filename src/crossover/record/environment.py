@@ -49,6 +49,8 @@ def _threads() -> dict[str, object]:
     if torch is not None:
         found["torch"] = int(torch.get_num_threads())
         found["cpu_capability"] = str(torch.backends.cpu.get_cpu_capability())
+        # Asking must not start a GPU that no model has used.
+        found["gpu"] = str(torch.cuda.get_device_name()) if torch.cuda.is_initialized() else "not used"
     return found
 
 

@@ -62,11 +62,8 @@ def progress(watch: bool | None = None) -> Iterator[Bars]:
         yield Bars(bars, runs, steps)
 
 
-def print_run(digest: str, record: Mapping[str, object] | None, error: str = "") -> None:
-    """A run's scores and cost on stdout, or why it failed on stderr."""
-    if record is None:
-        print(f"run {digest} failed: {terminal_text(error)}", file=sys.stderr)
-        return
+def print_run(record: Mapping[str, object]) -> None:
+    """A run's scores and cost on stdout."""
     for name, score in cast(Mapping[str, Mapping[str, object]], record["scores"]).items():
         if "/" in name:
             continue
@@ -95,8 +92,14 @@ def print_plan(plan: Expected) -> None:
     print(f"disk: about {plan.bytes / 1e6:,.0f} MB")
 
 
+def print_verdict(sentence: str, report: Path) -> None:
+    """The last two lines of a study on stdout, as scripts read them."""
+    print(f"verdict: {terminal_text(sentence, 4000)}")
+    print(f"report: {report}", flush=True)
+
+
 def print_failures(failures: Sequence[Outcome], root: Path) -> None:
-    """Which runs of a study failed and why, on stderr; nothing where none did."""
+    """Which runs failed, why, and where that is kept, on stderr; nothing where none did."""
     for outcome in failures:
         model, subset = outcome.spec.model.name, outcome.spec.subset
         which = f"{model}, {subset.size} rows, draw {subset.draw}" if subset else model
@@ -106,7 +109,7 @@ def print_failures(failures: Sequence[Outcome], root: Path) -> None:
 
 def print_card(name: str, rows: int, card: Mapping[str, object]) -> None:
     """A corpus and its card on stdout."""
-    print(f"{name}: {rows:,} rows")
+    print(f"{terminal_text(name)}: {rows:,} rows")
     for key in ("source", "sampling", "licence", "dates", "population", "seen_in_pretraining"):
         if card.get(key):
             print(f"  {key.replace('_', ' ')}: {terminal_text(str(card[key]))}")
@@ -127,4 +130,5 @@ def print_split(name: str, split: Mapping[str, object]) -> None:
     """A split's sizes and how it was made, on stdout."""
     parts = cast(Mapping[str, Sequence[str]], split["parts"])
     sizes = ", ".join(f"{part} {len(ids):,}" for part, ids in parts.items())
-    print(f"{name}: {sizes}; {len(set(cast(Mapping[str, str], split['groups']).values())):,} groups")
+    groups = len(set(cast(Mapping[str, str], split["groups"]).values()))
+    print(f"{terminal_text(name)}: {sizes}; {groups:,} groups")

@@ -17,7 +17,6 @@ from scipy import stats
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
-from crossover.measure.interval import cluster_index
 from crossover.measure.metric.metric import Metric, metric_named
 from crossover.measure.paired import equivalence, holm, mcnemar
 from crossover.measure.two_way import paired_mean
@@ -26,8 +25,8 @@ from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.nested_subsets import overlap_fraction
 from crossover.split.split import Split
-from crossover.study.crossover_sentence import title
-from crossover.study.grid import Design, Grid, collect, failed, median_cost
+from crossover.study.crossover_sentence import metric_title, title
+from crossover.study.grid import Design, Grid, collect, common_ids, failed, median_cost, unfinished
 from crossover.study.study import Verdict, surroundings
 
 Json = dict[str, object]
@@ -159,7 +158,8 @@ class CompareStudy:
         grid, metric = self.grid(records), metric_named(self.metric)
         done = [arm for arm in self.arms if grid.draws(arm, self.size or WHOLE)]
         arms = {arm: self._arm(grid, arm) for arm in done}
-        gaps = {pair: self._gap(grid, metric, *pair) for pair in itertools.combinations(done, 2)}
+        pairs_of = itertools.combinations(done, 2)
+        gaps = {pair: gap for pair in pairs_of if (gap := self._gap(grid, *pair)) is not None}
         adjusted = holm({" - ".join(pair): gap.p for pair, gap in gaps.items()})
         pairs = [self._pair(grid, pair, gap, adjusted) for pair, gap in gaps.items()]
         sentence, kind = self._sentence(arms, pairs, metric)
@@ -176,9 +176,9 @@ class CompareStudy:
             population=self._population(),
             would_change=("another split, training set, metric or tuning budget",),
             next_step="Ask for the size at which the order changes: study=crossover."
-            if kind != "too_few_arms"
+            if kind not in ("too_few_arms", "no_pair")
             else "Look at the failed runs (failed/ in the store), mend their cause and run again.",
-            flags=tuple(self._flags()),
+            flags=tuple(self._flags(records, done, gaps)),
             runs=tuple(sorted(records)),
         )
 
@@ -209,32 +209,37 @@ class CompareStudy:
             "cost": median_cost(runs),
         }
 
-    def _gap(self, grid: Grid, metric: Metric, left: str, right: str) -> Gap:
-        """Larger means ``left`` is better."""
+    def _shared(self, grid: Grid, pair: tuple[str, str]) -> list[int]:
+        return grid.paired_draws(*pair, self.size or WHOLE, range(self.draws))
+
+    def _gap(self, grid: Grid, left: str, right: str) -> Gap | None:
+        """Larger means ``left`` is better; None with too few draws finished by both.
+
+        On one training set V = V(rows) + V(seeds of left) + V(seeds of right): rows of the seeds'
+        mean difference, and the spread of each arm's runs. What a seed does to single rows is in
+        both kinds of term, so the interval is a little wide and never narrow.
+        """
         size = self.size or WHOLE
-        if self.size is not None and self.draws > 1:
-            found = grid.evidence(self.metric, right, left, size, range(self.draws))
-            assert found is not None
-            mean = paired_mean(found[0].differences, found[0].overlap, found[1])
+        found = grid.evidence(self.metric, right, left, size, range(self.draws))
+        if found is None or len(found[0].differences) < min(2, self.draws):
+            return None
+        mean = paired_mean(found[0].differences, found[0].overlap, found[1])
+        if self._over_draws:
             return Gap(mean.mean, mean.se, mean.df)
-        sign = 1.0 if metric.larger_is_better else -1.0
-        values = [grid.row_values(metric, grid.cells[arm, size, 0]) for arm in (left, right)]
-        ids = [id_ for id_ in values[0] if id_ in values[1]]
-        rows = np.array([[sign * (values[0][id_] - values[1][id_]) for id_ in ids]])
-        row_part = paired_mean(rows, 0.0, cluster_index(ids, self.split.groups))
-        terms = [(row_part.variance, row_part.df)]
+        terms = [(mean.variance, mean.df)]
         for arm in (left, right):
             scores = [r.scores[self.metric].value or 0.0 for r in grid.cells[arm, size, 0].records]
             if len(scores) > 1:
                 terms.append((float(np.var(scores, ddof=1)) / len(scores), len(scores) - 1.0))
         variance = sum(v for v, _ in terms)
         spread = sum(v * v / df for v, df in terms if v > 0)
-        return Gap(row_part.mean, variance**0.5, variance**2 / spread if spread else row_part.df)
+        return Gap(mean.mean, variance**0.5, variance**2 / spread if spread else mean.df)
 
     def _pair(self, grid: Grid, pair: tuple[str, str], gap: Gap, adjusted: Mapping[str, float]) -> Json:
         low, high = gap.interval(0.95)
-        size = self.size or WHOLE
-        tests = [grid.cells[arm, size, grid.draws(arm, size)[0]].test for arm in pair]
+        first = self._shared(grid, pair)[0]
+        cells = [grid.cells[arm, self.size or WHOLE, first] for arm in pair]
+        tests = [cell.test.rows(common_ids(cells)) for cell in cells]
         fitted = mcnemar(tests[0].gold_index, tests[0].predicted_index, tests[1].predicted_index)
         same = equivalence(gap.mean, gap.error, gap.degrees, self.equivalence)
         return {
@@ -249,7 +254,10 @@ class CompareStudy:
 
     def _sentence(self, arms: Mapping[str, Json], pairs: Sequence[Json], metric: Metric) -> tuple[str, str]:
         if len(arms) < 2:
-            return f"On {self.corpus.name} nothing can be compared: {len(arms)} arm finished.", "too_few_arms"
+            finished = f"only {next(iter(arms))}" if arms else "no arm"
+            return f"On {self.corpus.name} nothing can be compared: {finished} finished.", "too_few_arms"
+        if not pairs:
+            return f"On {self.corpus.name} nothing can be compared: no two arms share two draws.", "no_pair"
 
         def value(arm: str) -> float:
             scores = cast(Mapping[str, Mapping[str, float]], arms[arm]["scores"])
@@ -257,30 +265,48 @@ class CompareStudy:
 
         best = max(arms, key=value)
         ahead: list[str] = []
-        level: list[str] = []
         for pair in pairs:
             if best in (pair["left"], pair["right"]):
                 other = str(pair["right"] if pair["left"] == best else pair["left"])
-                (ahead if cast(float, pair["holm_p"]) <= 0.05 else level).append(other)
-        said = f"On {self.corpus.name}, {best} scores {self.metric} {abs(value(best)):.4f}"
+                lead = cast(Mapping[str, float], pair["difference"])["mean"]
+                wins = (lead if pair["left"] == best else -lead) > 0
+                if wins and cast(float, pair["holm_p"]) <= 0.05:
+                    ahead.append(other)
+        level = [arm for arm in arms if arm != best and arm not in ahead]
+        said = f"On {self.corpus.name}, {best} has the best {metric_title(self.metric)}, "
+        said += f"{abs(value(best)):.3f}"
         if ahead:
-            said += f"; it is ahead of {', '.join(ahead)} beyond chance (Holm, 5%)"
+            said += f"; it is ahead of {_listed(ahead)} beyond chance (Holm, 5%)"
         if level:
-            said += f"; its lead over {', '.join(level)} is not resolved"
+            said += f"; its lead over {_listed(level)} is not resolved"
         kind = "resolved" if not level else "best_not_resolved"
-        return said + ("." if self.size else ", on this one training set."), kind
+        return said + ("." if self._over_draws else ", on this one training set."), kind
+
+    @property
+    def _over_draws(self) -> bool:
+        return self.size is not None and self.draws > 1
 
     def _population(self) -> str:
-        if self.size is not None and self.draws > 1:
+        if self._over_draws:
             return (
                 f"Over fresh draws of {self.size} rows from, seeds, and fresh test rows like, corpus "
                 f"{self.corpus.name} ({self.corpus.fingerprint}); not other corpora, encoders or recipes."
             )
+        over, given = ("seeds and ", "") if self.seeds > 1 else ("", " and one seed an arm")
         return (
-            f"Over seeds and fresh test rows like corpus {self.corpus.name} ({self.corpus.fingerprint}), "
-            "given this one training set; not over other training sets, corpora, encoders or recipes."
+            f"Over {over}fresh test rows like corpus {self.corpus.name} ({self.corpus.fingerprint}), given "
+            f"this one training set{given}; not over other training sets, corpora, encoders or recipes."
         )
 
-    def _flags(self) -> list[str]:
-        card = self.corpus.card
-        return [card.seen_in_pretraining] if card.seen_in_pretraining else []
+    def _flags(
+        self, records: Mapping[str, RunRecord], done: Sequence[str], gaps: Mapping[tuple[str, str], Gap]
+    ) -> list[str]:
+        seen = self.corpus.card.seen_in_pretraining
+        flags = [seen] if seen else []
+        flags += unfinished(self.arms, self.plan(records), records)
+        apart = [pair for pair in itertools.combinations(done, 2) if pair not in gaps]
+        return flags + [f"{a} and {b} share too few draws to be compared" for a, b in apart]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -29,6 +29,7 @@ from crossover.study.study import Verdict
 DECIDING_SIZES = 4
 LARGEST_SHARE = 0.85
 """Share of the pool up to which the grid goes by itself: beyond it draws hardly differ."""
+PRICES = ("label", "hour", "prediction", "volume", "points")
 PLAIN = (
     *("cheap", "expensive", "locate_draws", "draws", "seeds", "pools", "scheme", "metric", "margin"),
     *("second_margin", "equivalence", "selection", "test_rows", "named_ends"),
@@ -71,7 +72,8 @@ class CrossoverStudy:
         selection: inside or shared, the rule that picks among trials.
         limits: arm -> grid of its own.
         prices: ``label``, ``hour`` and ``prediction`` in one currency, ``volume`` predictions
-            over the model's life, ``points`` the score one unit of it must buy (optional).
+            over the model's life; with ``points``, the hundredths of the score that one unit of
+            it must buy, the crossing is also asked with costs counted.
         test_rows: cap on scored test rows, None for all.
         named_ends: the two ends of the grid were named beforehand as the places of the claim.
     """
@@ -116,6 +118,7 @@ class CrossoverStudy:
             raise BadInput(
                 f"study.limits names {sorted(unknown)[0]!r}, which is no arm; arms: {sorted(self.arms)}"
             )
+        _check_prices(self.prices)
         total = self.locate_draws + self.draws
         if self.pools and total > self.pools:
             raise BadInput(
@@ -283,6 +286,14 @@ def bracketing_sizes(means: Mapping[int, float], margin: float) -> list[int]:
                 best, where = float(wrong), cut
     start = min(max(where - DECIDING_SIZES // 2, 0), len(sizes) - DECIDING_SIZES)
     return sizes[start : start + DECIDING_SIZES]
+
+
+def _check_prices(prices: Mapping[str, float]) -> None:
+    for name, value in prices.items():
+        if name not in PRICES:
+            raise BadInput(f"study.prices has no entry {name!r}; expected some of {list(PRICES)}")
+        if not 0 <= value < float("inf"):
+            raise BadInput(f"study.prices.{name}={value}: expected a number of at least 0")
 
 
 def _check_sizes(whose: str, sizes: list[int], pool: int, scheme: str) -> None:

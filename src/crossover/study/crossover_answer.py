@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.measure.crossing import Crossing, SizeEvidence, find_crossing
+from crossover.measure.crossing import Crossing, SizeEvidence, charge, find_crossing
 from crossover.measure.two_way import paired_mean
 from crossover.record.run_record import RunRecord
 from crossover.study import crossover_sentence as say
-from crossover.study.grid import Grid
+from crossover.study.grid import Grid, unfinished
 from crossover.study.study import Verdict, surroundings
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict
         population=say.population(study),
         would_change=say.would_change(study, primary),
         next_step=say.next_step(study, primary),
-        flags=say.flags(study, primary, numbers),
+        flags=say.flags(study, numbers, unfinished(study.arms, study.plan(records), records)),
         runs=tuple(sorted(records)),
     )
 
@@ -94,8 +94,47 @@ def pair_entry(study: CrossoverStudy, grid: Grid, expensive: str, level: float) 
         **crossing_json(find_crossing(losses, 0.0, clusters=loss_clusters, level=level)),
         "differences": [_difference(e, loss_clusters, level, 2) for e in losses],
     }
+    costs = cost_crossing(study, grid, expensive, found, clusters, level, draws)
+    if costs is not None:
+        entry["cost_crossing"] = costs
     entry["sentence"] = say.pair(study, entry)
     return entry
+
+
+def cost_crossing(
+    study: CrossoverStudy,
+    grid: Grid,
+    expensive: str,
+    found: Sequence[SizeEvidence],
+    clusters: NDArray[np.int64] | None,
+    level: float,
+    draws: Sequence[int],
+) -> Json | None:
+    """The same inversion on score - lambda C, C the envelope of each draw; None without prices.points.
+
+    Costs are those measured within the study, indicative until timed on a quiet machine.
+    """
+    if expensive != study.expensive or not study.prices.get("points"):
+        return None
+    price = study.prices["points"] / 100
+    whole = shared_draws(study, grid, expensive, [e.size for e in found], draws)
+    charged, differences = [], []
+    for at in found:
+        cost = np.array(
+            [
+                _envelope_of(study, grid, expensive, at.size, draw)
+                - _envelope_of(study, grid, study.cheap, at.size, draw)
+                for draw in whole
+            ]
+        )
+        charged.append(charge(at, cost, price))
+        differences.append({"size": at.size, "mean": float(cost.mean()), "draws": [float(c) for c in cost]})
+    answer = _crossing(study, charged, clusters, study.margin, level)
+    return {**crossing_json(answer), "points": study.prices["points"], "cost_differences": differences}
+
+
+def _envelope_of(study: CrossoverStudy, grid: Grid, arm: str, size: int, draw: int) -> float:
+    return envelope(study.prices, grid.cells[arm, size, draw].cost) or 0.0
 
 
 def gather(
@@ -107,9 +146,7 @@ def gather(
     """
     found: list[SizeEvidence] = []
     clusters = None
-    present = {size: grid.paired_draws(study.cheap, expensive, size, draws) for size in sizes}
-    sizes = [size for size in sizes if present[size]]
-    whole = [draw for draw in draws if all(draw in present[size] for size in sizes)]
+    whole = shared_draws(study, grid, expensive, sizes, draws)
     for size in sizes:
         pair = grid.evidence(metric, study.cheap, expensive, size, whole)
         if pair is not None:
@@ -118,14 +155,23 @@ def gather(
     return found, clusters
 
 
+def shared_draws(
+    study: CrossoverStudy, grid: Grid, expensive: str, sizes: Sequence[int], draws: Sequence[int]
+) -> list[int]:
+    """Draws that both arms finished at every size that has any."""
+    present = [grid.paired_draws(study.cheap, expensive, size, draws) for size in sizes]
+    return [draw for draw in draws if all(draw in finished for finished in present if finished)]
+
+
 def crossing_json(answer: Crossing) -> Json:
     """A Crossing as plain values, without the evidence it was made from."""
     more = answer.draws_needed
     return {
         "kind": answer.kind,
+        "margin": answer.margin,
         "estimate": answer.estimate,
         "pieces": [piece._asdict() for piece in answer.pieces],
-        "draws_needed": f"{more.text} at {more.size:,} rows" if more is not None else "",
+        "draws_needed": f"at {more.size:,} rows, {more.text}" if more is not None else "",
         "pilot": answer.pilot,
         "exploratory": answer.exploratory,
         "reasons": list(answer.reasons),
@@ -223,6 +269,7 @@ def _at_budget(study: CrossoverStudy, records: Mapping[str, RunRecord], budget: 
                 "kind": equal["kind"],
                 "estimate": equal["estimate"],
                 "pieces": equal["pieces"],
+                "sentence": equal["sentence"],
                 "trials": {study.cheap: budget, study.expensive: study.budgets[0]},
             }
     return entry

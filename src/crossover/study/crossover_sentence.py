@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 
 if TYPE_CHECKING:
@@ -32,12 +33,10 @@ def axis(study: CrossoverStudy) -> str:
 
 def interval(pieces: Sequence[Json], sizes: Sequence[int]) -> str:
     """The inversion set in words: every piece, an open end as '<= n_1' or '>= n_J'."""
-    if not pieces:
-        return "no size on the grid"
     words = []
     for piece in pieces:
-        low = f"<= {sizes[0]}" if piece["low_open"] else f"{cast(float, piece['low']):,.0f}"
-        high = f">= {sizes[-1]}" if piece["high_open"] else f"{cast(float, piece['high']):,.0f}"
+        low = f"<= {sizes[0]:,}" if piece["low_open"] else f"{cast(float, piece['low']):,.0f}"
+        high = f">= {sizes[-1]:,}" if piece["high_open"] else f"{cast(float, piece['high']):,.0f}"
         words.append(f"{low} to {high}")
     return " and ".join(words)
 
@@ -49,48 +48,72 @@ def pair(study: CrossoverStudy, entry: Json) -> str:
     sizes = sorted(cast(int, d["size"]) for d in differences)
     by_size = {cast(int, d["size"]): d for d in differences}
     first, last = by_size[sizes[0]], by_size[sizes[-1]]
+    rows = _rows(study)
+    level = f"{100 * cast(float, entry['level']):.3g}%"
     where = interval(cast(Sequence[Json], entry["pieces"]), sizes)
-    level = f"{100 * cast(float, entry['level']):.0f}%"
-    ends = f"{_spread(first)} at {sizes[0]:,} rows, {_spread(last)} at {sizes[-1]:,}"
+    where = f"{level} interval {where}" if where else f"no size on the grid is in the {level} set"
     root = entry["estimate"]
-    at = f"about {cast(float, root):,.0f} rows" if root is not None else "an unresolved size"
-    span = f"from {sizes[0]:,} to {sizes[-1]:,} rows"
-    over = "" if not entry["margin"] else f" by {_points(entry['margin'])} points"
+    at = f"about {cast(float, root):,.0f} {rows}" if root is not None else "a size not resolved"
+    span = f"from {sizes[0]:,} to {sizes[-1]:,} {rows}"
+    over = f" by {margin(study, entry['margin'])}" if entry["margin"] else ""
     said = {
-        "stops_paying": f"{dear} beats {cheap}{over} up to {at}, not after ({level} interval {where})",
-        "starts_paying": f"{dear} begins to beat {cheap}{over} at {at} ({level} interval {where})",
-        "several": f"{dear} and {cheap} change places more than once {span} ({level} set {where})",
+        "stops_paying": f"{dear} beats {cheap}{over} up to {at} and no longer after ({where})",
+        "starts_paying": f"{dear} begins to beat {cheap}{over} at {at} ({where})",
+        "several": f"{dear} and {cheap} change places more than once {span} ({where})",
         "pays_throughout": f"{dear} beats {cheap}{over} at every size {span}",
         "never_pays": f"{dear} does not beat {cheap}{over} at any size {span}",
-        "gain_vanished": f"the gain of {dear} over {cheap} has vanished by {sizes[-1]:,} rows "
-        f"(within ±{_points(study.equivalence)} points)",
+        "gain_vanished": f"the gain of {dear} over {cheap} has vanished by {sizes[-1]:,} {rows} "
+        f"(within ±{margin(study, study.equivalence)})",
     }
-    kind = str(entry["kind"])
-    text = said.get(kind, f"between {cheap} and {dear} nothing is resolved {span} ({level} set {where})")
-    if entry["pilot"]:
-        text = f"pilot, not a verdict: {text}"
+    unresolved = f"whether {dear} beats {cheap}{over} is not resolved {span} ({where})"
+    text = said.get(str(entry["kind"]), unresolved)
     if entry["exploratory"]:
-        text = f"exploratory (draws share over half the pool), not a verdict: {text}"
-    return f"{text}; {dear} minus {cheap}, {study.metric} points: {ends}"
+        text = f"exploratory (a draw takes over half of the pool), not a verdict: {text}"
+    elif entry["pilot"]:
+        text = f"pilot of {first['n_draws']} draws, not a verdict: {text}"
+    ends = f"{_spread(study, first)} at {sizes[0]:,} {rows}, {_spread(study, last)} at {sizes[-1]:,}"
+    return f"{text}; lead of {dear} over {cheap} in {metric_title(study.metric)}: {ends}"
 
 
 def headline(study: CrossoverStudy, primary: Json | None, tuned: Sequence[Json]) -> str:
     """The study's one sentence."""
     if primary is None:
         return f"On {study.corpus.name} nothing can be said: no run of both arms of the pair finished."
-    text = f"On {study.corpus.name}, {primary['sentence']}"
+    parts = [f"On {study.corpus.name}, {primary['sentence']}"]
     loss = cast(Json, primary.get("log_loss") or {})
-    if loss and loss["kind"] != primary["kind"]:
-        text += f"; log loss disagrees ({str(loss['kind']).replace('_', ' ')})"
+    if loss and loss["kind"] != primary["kind"] and study.metric != "log_loss":
+        both = loss["kind"] in RESOLVED and primary["kind"] in RESOLVED
+        parts.append(f"{'log loss disagrees' if both else 'by log loss'}: {brief(study, loss)}")
     second = cast(Json, primary.get("second_margin") or {})
     if second and second["kind"] != primary["kind"]:
-        kind = str(second["kind"]).replace("_", " ")
-        text += f"; at a margin of {_points(study.second_margin)} points: {kind}"
-    changed = [t for t in tuned if t["kind"] != primary["kind"]]
+        parts.append(f"at a margin of {margin(study, study.second_margin)}: {brief(study, second)}")
+    costs = cast(Json, primary.get("cost_crossing") or {})
+    if costs:
+        must = plural(cast(float, costs["points"]), "point")
+        parts.append(f"with costs counted (one unit must buy {must}): {brief(study, costs)}")
+    changed = [
+        f"{name}: {brief(study, answer)}"
+        for name, answer in _by_budget(tuned)
+        if answer["kind"] != primary["kind"]
+    ]
     if changed:
-        kinds = ", ".join(f"{t['trials']} trials: {str(t['kind']).replace('_', ' ')}" for t in changed)
-        text += f"; the answer depends on the tuning budget ({kinds})"
-    return text + "."
+        parts.append(f"the answer depends on the tuning budget ({', '.join(changed)})")
+    return "; ".join(parts) + "."
+
+
+def _by_budget(tuned: Sequence[Json]) -> Iterator[tuple[str, Json]]:
+    for entry in tuned:
+        yield plural(cast(int, entry["trials"]), "trial"), entry
+        if "equal_seconds" in entry:
+            yield "equal tuning seconds", cast(Json, entry["equal_seconds"])
+
+
+def brief(study: CrossoverStudy, answer: Json) -> str:
+    """An answer in a few words: its kind, and the size where there is one to name."""
+    kind = "several changes" if answer["kind"] == "several" else str(answer["kind"]).replace("_", " ")
+    root = answer["estimate"]
+    crosses = answer["kind"] in ("starts_paying", "stops_paying")
+    return f"{kind} at about {cast(float, root):,.0f} {_rows(study)}" if crosses and root else kind
 
 
 def population(study: CrossoverStudy) -> str:
@@ -104,8 +127,9 @@ def population(study: CrossoverStudy) -> str:
 def would_change(study: CrossoverStudy, primary: Json | None) -> tuple[str, ...]:
     """What would move the verdict."""
     notes = [
-        f"another margin than {_points(study.margin)} points, metric than {study.metric}, or tuning budget "
-        f"than {', '.join(map(str, study.budgets))} trials an arm",
+        f"another margin than {margin(study, study.margin)}, another metric than "
+        f"{metric_title(study.metric)}, or another tuning budget than "
+        f"{' and '.join(plural(budget, 'trial') for budget in study.budgets)} an arm",
         "another population: a later month, another source, another encoder or recipe",
     ]
     if primary is not None and primary["kind"] not in RESOLVED and primary["draws_needed"]:
@@ -115,7 +139,7 @@ def would_change(study: CrossoverStudy, primary: Json | None) -> tuple[str, ...]
 
 def next_step(study: CrossoverStudy, primary: Json | None) -> str:
     """The one step the verdict recommends."""
-    if primary is None:
+    if primary is None or not any(d["stage"] == 2 for d in cast(Sequence[Json], primary["differences"])):
         return (
             "Look at the failed runs (failed/ in the store), mend their cause and run the same command again."
         )
@@ -139,20 +163,19 @@ def next_step(study: CrossoverStudy, primary: Json | None) -> str:
         )
     if kind in steps:
         return steps[kind]
-    return (
-        str(primary["draws_needed"])
-        or "Add draws (study.draws) or test rows; the interval says which is short."
-    )
+    if primary["draws_needed"]:
+        return f"What would resolve it: {primary['draws_needed']}."
+    return "Add draws (study.draws) or test rows; the interval says which is short."
 
 
-def flags(study: CrossoverStudy, primary: Json | None, numbers: Mapping[str, object]) -> tuple[str, ...]:
+def flags(study: CrossoverStudy, numbers: Json, lost: Sequence[str]) -> tuple[str, ...]:
     """What must be shown wherever the sentence is."""
-    found = []
+    found = list(lost)
     if study.corpus.card.seen_in_pretraining:
         found.append(study.corpus.card.seen_in_pretraining)
     for arm, limit in study.limits.items():
         if limit.draws < 2:
-            found.append(f"{arm}: one draw at {list(limit.sizes)}, an illustration and no evidence")
+            found.append(f"{arm}: one draw at {_sizes(limit.sizes)} rows, an illustration and no evidence")
         elif limit.draws <= 4:
             found.append(f"{arm}: {limit.draws} draws, a pilot; three draws rarely resolve anything")
     for name, shown in cast(Mapping[str, Json], numbers["arms"]).items():
@@ -173,10 +196,37 @@ def flags(study: CrossoverStudy, primary: Json | None, numbers: Mapping[str, obj
     return tuple(found)
 
 
-def _spread(difference: Json) -> str:
-    low, high = _points(difference["low"]), _points(difference["high"])
-    return f"{_points(difference['mean'])} [{low}, {high}]"
+def _sizes(sizes: Sequence[int]) -> str:
+    return " and ".join(f"{size:,}" for size in sizes)
 
 
-def _points(value: object) -> str:
-    return f"{100 * cast(float, value):+.1f}" if value else "0"
+def metric_title(name: str) -> str:
+    """A metric as the field writes it."""
+    return {"macro_f1": "macro-F1", "mcc": "MCC"}.get(name, name.replace("_", " "))
+
+
+def plural(count: float, noun: str) -> str:
+    """``1 point``, ``2 points``, ``0.5 points``."""
+    return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"
+
+
+def margin(study: CrossoverStudy, value: object) -> str:
+    """A margin without a sign: points (hundredths) of a score, the plain number of a loss."""
+    size = cast(float, value)
+    if not metric_named(study.metric).larger_is_better:
+        return f"{size:g}"
+    return plural(round(100 * size, 4), "point")
+
+
+def _rows(study: CrossoverStudy) -> str:
+    return "rows" if study.scheme == "natural" else "rows a class"
+
+
+def _spread(study: CrossoverStudy, difference: Json) -> str:
+    """``+5.4 points [+4.4, +6.4]``; of a loss ``+0.054 [+0.044, +0.064]``, larger still better."""
+    points = metric_named(study.metric).larger_is_better
+    mean, low, high = (
+        f"{100 * value:+.1f}" if points else f"{value:+.3f}"
+        for value in (cast(float, difference[name]) for name in ("mean", "low", "high"))
+    )
+    return f"{mean}{' points' if points else ''} [{low}, {high}]"

@@ -35,10 +35,14 @@ class Expected:
 def expected(study: Study, store: Store) -> Expected:
     """Plan without running: what is new, kept and still undecided, time and disk expected."""
     records: dict[str, RunRecord] = {}
-    specs: list[RunSpec] = study.plan(records)
+    decided: dict[str, RunRecord] = {}
+    specs = study.plan(decided)
     while found := finished([spec for spec in specs if spec.digest not in records], store):
         records.update(found)
-        specs = study.plan(records)
+        if any(spec.digest not in records and not _failed(spec, store) for spec in specs):
+            break  # the batch is not over: what follows it is decided by its end, not by its first runs
+        decided = dict(records)
+        specs = study.plan(decided)
     new = [spec for spec in specs if spec.digest not in records]
     seconds, unmet = _seconds(new, list(store.runs()))
     rows = sum(len(ids) for part, ids in study.split.parts.items() if part != "train")
@@ -46,11 +50,15 @@ def expected(study: Study, store: Store) -> Expected:
         study_name(study),
         len(new),
         len(records),
-        study.undecided_runs(records),
+        study.undecided_runs(decided),
         seconds,
         sum((rows + (spec.subset.size if spec.subset else 0)) * 40 + 6000 for spec in new),
         unmet,
     )
+
+
+def _failed(spec: RunSpec, store: Store) -> bool:
+    return (store.root / "failed" / f"{spec.digest}-1").is_dir()
 
 
 def _seconds(new: Sequence[RunSpec], known: Sequence[RunRecord]) -> tuple[float | None, int]:

@@ -10,6 +10,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +74,21 @@ class Cell:
     draw: int
     records: tuple[RunRecord, ...]
 
+    @cached_property
+    def tests(self) -> tuple[Predictions, ...]:
+        """Test predictions, one a seed; every seed scores the same rows."""
+        return tuple(record.predictions.part("test") for record in self.records)
+
     @property
     def test(self) -> Predictions:
-        """Test predictions of the first seed; every seed scores the same rows."""
-        return self.records[0].predictions.part("test")
+        """Test predictions of the first seed."""
+        return self.tests[0]
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """Median cost of its runs, labels included."""
+        labels = float(np.median([record.cost["labels"] for record in self.records]))
+        return {"labels": labels, **median_cost(self.records)}
 
 
 @dataclass
@@ -105,14 +117,16 @@ class Grid:
         """Per test row: the metric's contribution (jackknife pseudo-value), mean over seeds."""
         key = (metric.name, cell.arm, cell.size, cell.draw)
         if key not in self._values:
-            total: NDArray[np.float64] | None = None
-            for record in cell.records:
-                test = record.predictions.part("test")
-                values = metric.row_values(test.gold_index, test.probabilities)
-                total = values if total is None else total + values
-            assert total is not None
-            self._values[key] = dict(zip(cell.test.ids, total / len(cell.records), strict=True))
+            self._values[key] = _row_values(metric, cell.tests)
         return self._values[key]
+
+    def _values_on(self, metric: Metric, cell: Cell, ids: Sequence[str]) -> list[float]:
+        """Row values on these test rows alone: a pseudo-value depends on the rows it stands among."""
+        if len(ids) == len(cell.test):
+            known = self.row_values(metric, cell)
+        else:
+            known = _row_values(metric, [test.rows(ids) for test in cell.tests])
+        return [known[id_] for id_ in ids]
 
     def evidence(
         self, metric_name: str, cheap: str, expensive: str, size: int, draws: Sequence[int]
@@ -127,19 +141,12 @@ class Grid:
         shared = self.paired_draws(cheap, expensive, size, draws)
         if not shared:
             return None
-        ids: list[str] | None = None
-        for draw in shared:
-            for arm in (cheap, expensive):
-                known = self.row_values(metric, self.cells[arm, size, draw])
-                ids = [id_ for id_ in (ids if ids is not None else known) if id_ in known]
-        assert ids is not None
-        rows = []
-        for draw in shared:
-            high = self.row_values(metric, self.cells[expensive, size, draw])
-            low = self.row_values(metric, self.cells[cheap, size, draw])
-            rows.append([sign * (high[id_] - low[id_]) for id_ in ids])
-        evidence = SizeEvidence(size, np.array(rows), self.overlap_of[size])
-        return evidence, cluster_index(ids, self.groups)
+        cells = [(self.cells[cheap, size, draw], self.cells[expensive, size, draw]) for draw in shared]
+        ids = common_ids([cell for pair in cells for cell in pair])
+        low, high = (
+            np.array([self._values_on(metric, pair[side], ids) for pair in cells]) for side in (0, 1)
+        )
+        return SizeEvidence(size, sign * (high - low), self.overlap_of[size]), cluster_index(ids, self.groups)
 
     def curve(self, metric_name: str, arm: str, size: int, draws: Sequence[int]) -> dict[str, object]:
         """One point of an arm's learning curve: mean, interval, every draw, failures, cost."""
@@ -165,6 +172,31 @@ class Grid:
             "runs": len(runs),
             **median_cost(runs),
         }
+
+
+def _row_values(metric: Metric, tests: Sequence[Predictions]) -> dict[str, float]:
+    """Row values of one cell by id, mean over its seeds."""
+    values = [metric.row_values(test.gold_index, test.probabilities) for test in tests]
+    return dict(zip(tests[0].ids, (float(v) for v in np.mean(values, axis=0)), strict=True))
+
+
+def common_ids(cells: Sequence[Cell]) -> list[str]:
+    """Test rows that every cell scored, in the order of the first."""
+    shared = set.intersection(*(set(cell.test.ids) for cell in cells))
+    return [id_ for id_ in cells[0].test.ids if id_ in shared]
+
+
+def unfinished(
+    arms: Mapping[str, Component], wanted: Sequence[RunSpec], records: Mapping[str, RunRecord]
+) -> list[str]:
+    """One sentence an arm that lacks runs; a cell that lacks a seed is left out whole."""
+    said = []
+    for arm, model in arms.items():
+        specs = [spec for spec in wanted if spec.model == model]
+        lost = sum(spec.digest not in records for spec in specs)
+        if lost:
+            said.append(f"{arm}: {lost} of {len(specs)} runs did not finish; their draws are left out")
+    return said
 
 
 def collect(

@@ -117,10 +117,13 @@ def run(
     records: dict[str, RunRecord] = {}
     while True:
         specs = study.plan(records)
-        records.update(finished([s for s in specs if s.digest not in records], store))
+        found = finished([s for s in specs if s.digest not in records], store)
+        records.update(found)
         missing = [s for s in specs if s.digest not in records and s.digest not in failures]
         if on_batch is not None:
-            on_batch(len(missing), len(specs) - len(missing))
+            on_batch(len(missing), sum(s.digest in records for s in specs))
+        if not missing and found:
+            continue  # a finished first stage: the plan goes on from what it found
         if not missing:
             break
         for outcome in launcher.launch(missing, store):
@@ -133,5 +136,6 @@ def run(
     wanted = {spec.digest: records[spec.digest] for spec in specs if spec.digest in records}
     verdict = study.conclude(wanted)
     name = study_name(study)
-    ledger.note_look(store.root, study.split.test_fingerprint, name, verdict.sentence)
+    if wanted:  # where every run failed no test score was seen
+        ledger.note_look(store.root, study.split.test_fingerprint, name, verdict.sentence)
     return Result(verdict, wanted, tuple(failures.values()), name)

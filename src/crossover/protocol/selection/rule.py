@@ -114,7 +114,10 @@ def fit_trials(
     for settings in trial_settings(make({}).search_space, budget, seed):
         try:
             model = make(settings).fit(rows.texts, rows.labels, classes, validation, rows.meta)
-            score = measure(validation.labels, model.predict_proba(validation.texts, validation.meta))
+            probabilities = model.predict_proba(validation.texts, validation.meta)
+            if not np.isfinite(probabilities).all():
+                raise FloatingPointError("its probabilities are not finite")
+            score = measure(validation.labels, probabilities)
         except FloatingPointError as error:
             log.append({"settings": settings, "failed": str(error)})
             continue

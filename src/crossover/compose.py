@@ -61,6 +61,9 @@ def command(task: Callable[[Composed], int]) -> Callable[[], None]:
         about = HydraConfig.get()
         try:
             code = task(Composed(cfg))
+        except BrokenPipeError:
+            sys.stdout = None  # type: ignore[assignment]  # whoever read our output has left: nothing to say
+            code = DONE
         except (BadInput, OmegaConfBaseException, OSError) as error:
             _tell(str(error))
             code = BAD_INPUT

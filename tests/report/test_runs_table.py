@@ -43,12 +43,22 @@ def test_draws_are_the_unit_by_hand() -> None:
 
 
 def test_seeds_are_averaged_within_a_draw_before_draws_are_counted() -> None:
-    """Draw 0 has seeds 0.5 and 0.7, draw 1 has 0.8: units .6 and .8, not three units."""
-    (row,) = cells(record(0.5, 0, 1), record(0.7, 0, 2), record(0.8, 1, 3))
-    half = 12.706204736432095 * math.sqrt(0.02) / math.sqrt(2)
-    assert row["mean"] == pytest.approx(0.7)
-    assert row["interval"] == pytest.approx((0.7 - half, 0.7 + half))
+    """Draw 0 has seeds 0.68 and 0.72, draw 1 has 0.71: units .70 and .71, not three units."""
+    (row,) = cells(record(0.68, 0, 1), record(0.72, 0, 2), record(0.71, 1, 3))
+    half = 12.706204736432095 * math.sqrt(0.00005) / math.sqrt(2)
+    assert row["mean"] == pytest.approx(0.705)
+    assert row["interval"] == pytest.approx((0.705 - half, 0.705 + half))
     assert (row["runs"], row["draws"]) == (3, 2)
+
+
+def test_an_interval_stays_within_what_the_metric_can_be() -> None:
+    (row,) = cells(record(0.5, 0), record(0.9, 1))
+    assert row["interval"] == (0.0, 1.0)
+
+
+def test_runs_that_chance_cannot_move_have_no_spread_to_measure() -> None:
+    (row,) = cells(record(0.7, 0, 1), record(0.7, 0, 2))
+    assert row["interval"] == (None, None) and "equal" in row["interval over"]
 
 
 def test_seeds_of_one_draw_are_said_to_be_that() -> None:

@@ -98,7 +98,7 @@ def test_hostile_texts_and_labels_do_nothing_to_the_terminal(command: Command, h
         command(
             "run", *given, column, "model=naive_bayes", "split=stratified", "split.group_duplicates=none"
         ),
-        command("run", *given, "data.label=\x1b[2Jnone", "model=naive_bayes"),
+        command("run", *given, 'data.label="\x1b[2Jnone"', "model=naive_bayes"),
     ):
         shown = ended.stdout + ended.stderr
         assert shown and not set(shown) & {"\x1b", "\x07", "\u202e", "\x9b"}

@@ -182,3 +182,8 @@ def test_the_bracket_is_put_around_the_best_single_change() -> None:
     assert bracketing_sizes({k: abs(v) + 0.01 for k, v in means.items()}, 0.0) == [50, 200, 400, 3200]
     assert bracketing_sizes({50: 1.0, 100: -1.0}, 0.0) == [50, 100]
     assert bracketing_sizes(means, 0.15) == [50, 100, 200, 400]
+
+
+def test_ends_named_beforehand_always_decide() -> None:
+    means = {50: 0.2, 100: 0.1, 200: 0.02, 400: -0.01, 800: -0.05, 1600: -0.1, 3200: -0.2}
+    assert bracketing_sizes(means, 0.0, named_ends=True) == [50, 200, 400, 3200]

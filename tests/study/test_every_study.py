@@ -51,7 +51,9 @@ CASES = {
         lambda corpus, split: CompareStudy(corpus, split, ARMS, metric="accuracy"), (6,), COMPARE_CHANGES
     ),
     "compare over draws": Case(
-        lambda corpus, split: CompareStudy(corpus, split, ARMS, size=40, draws=3, seeds=2), (12,), COMPARE_CHANGES
+        lambda corpus, split: CompareStudy(corpus, split, ARMS, size=40, draws=3, seeds=2),
+        (12,),
+        COMPARE_CHANGES,
     ),
     "crossover": Case(
         lambda corpus, split: CrossoverStudy(

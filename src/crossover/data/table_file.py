@@ -214,7 +214,11 @@ def card_of(declared: Mapping[str, object] | None, where: str) -> Card:
     Raises:
         BadInput: a field that no card has, or one declared empty.
     """
-    values: dict[str, object] = {"source": where, **dict.fromkeys(_CARD[1:5], "unknown"), **(declared or {})}
+    values: dict[str, object] = {
+        "source": Path(where).name,
+        **dict.fromkeys(_CARD[1:5], "unknown"),
+        **(declared or {}),
+    }
     unknown = sorted(set(values) - set(_CARD))
     if unknown:
         raise BadInput(

@@ -133,6 +133,7 @@ def _lean(wandb: Any) -> Any:
         x_disable_meta=True,
         x_save_requirements=False,
         x_disable_machine_info=True,
+        host="",
         silent=True,
     )
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from crossover.measure.metric.metric import metric_named
 from crossover.protocol.run_spec import RunSpec
 from crossover.report.chart_style import metric_title
 from crossover.report.plain_values import Plain, mapping, number, text
@@ -56,7 +57,7 @@ def _row(members: list[tuple[RunSpec, Plain]]) -> tuple[Cell, ...]:
         value = number(mapping(mapping(record, "scores"), spec.metric), "value")
         if value is not None:
             by_draw.setdefault(member.subset.draw if member.subset else 0, []).append(value)
-    mean, interval, how = _mean(by_draw)
+    mean, interval, how = _mean(by_draw, metric_named(spec.metric).bounds)
     if sum(map(len, by_draw.values())) == 1:
         score = next(
             found for _, record in members
@@ -95,7 +96,9 @@ def _protocol(spec: RunSpec) -> str:
     return "; ".join(parts)
 
 
-def _mean(by_draw: Mapping[int, list[float]]) -> tuple[float | None, Interval, str]:
+def _mean(
+    by_draw: Mapping[int, list[float]], bounds: tuple[float, float]
+) -> tuple[float | None, Interval, str]:
     if not by_draw:
         return None, (None, None), "no score"
     units, how = [math.fsum(values) / len(values) for _, values in sorted(by_draw.items())], "draws"
@@ -106,9 +109,12 @@ def _mean(by_draw: Mapping[int, list[float]]) -> tuple[float | None, Interval, s
         return mean, (None, None), "one run"
     from scipy.special import stdtrit
 
+    if len(set(units)) == 1:
+        return mean, (None, None), f"{len(units)} equal {how}: nothing to measure a spread by"
     variance = math.fsum((value - mean) ** 2 for value in units) / (len(units) - 1)
     half = float(stdtrit(len(units) - 1, 0.975)) * math.sqrt(variance / len(units))
-    return mean, (mean - half, mean + half), f"{len(units)} {how}, t"
+    low, high = max(bounds[0], mean - half), min(bounds[1], mean + half)
+    return mean, (low, high), f"{len(units)} {how}, t"
 
 
 def _order(cell: Cell) -> tuple[int, float, str]:

@@ -251,7 +251,7 @@ class CrossoverStudy:
                 means[size] = float(found[0].differences.mean())
         if len(means) < 2:
             return []
-        return bracketing_sizes(means, self.margin)
+        return bracketing_sizes(means, self.margin, self.named_ends)
 
     def undecided_runs(self, records: Mapping[str, RunRecord]) -> int:
         """The whole second stage, until the first has located it."""
@@ -265,17 +265,18 @@ class CrossoverStudy:
         return crossover_answer.conclude(self, records)
 
 
-def bracketing_sizes(means: Mapping[int, float], margin: float) -> list[int]:
+def bracketing_sizes(means: Mapping[int, float], margin: float, named_ends: bool = False) -> list[int]:
     """Up to four sizes around the best single change of sign of mean - margin, or the extremes.
 
     The change is put where the differences on the wrong side of it sum to least. With no change
-    of sign: both ends and the two sizes nearest the margin.
+    of sign, or where the ends were named beforehand as the places of the claim: both ends and
+    the two sizes nearest the margin.
     """
     sizes = sorted(means)
     if len(sizes) <= DECIDING_SIZES:
         return sizes
     gains = np.array([means[size] - margin for size in sizes])
-    if (gains > 0).all() or (gains <= 0).all():
+    if named_ends or (gains > 0).all() or (gains <= 0).all():
         inner = sorted(range(1, len(sizes) - 1), key=lambda k: abs(gains[k]))[: DECIDING_SIZES - 2]
         return [sizes[k] for k in sorted({0, len(sizes) - 1, *inner})]
     best, where = np.inf, 1

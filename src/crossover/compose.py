@@ -31,6 +31,7 @@ from crossover.protocol.run_spec import RunSpec, Seeds
 from crossover.protocol.selection.rule import rule_named
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
+from crossover.report.terminal import working
 from crossover.report.visible_text import visible
 from crossover.split.nested_subsets import Subset, subset_ids
 from crossover.split.split import Split, Splitter
@@ -116,6 +117,9 @@ class Watch(Callback):
 def _check_store(config: DictConfig) -> None:
     # Hydra makes its job folder below the store before the task begins. An exception here would
     # be turned into a warning, so the program ends at once.
+    if not config.store:
+        _tell(f"store={config.store!r}: expected a folder for the results, such as store=outputs")
+        sys.exit(BAD_INPUT)
     folder = Path(str(config.store)) / "hydra"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -166,15 +170,19 @@ class Composed:
     @cached_property
     def corpus(self) -> Corpus:
         """The corpus, loaded, checked and kept in the store."""
-        corpus = cast(Source, self.made("data")).load()
-        self.store.save_corpus(corpus)
+        source = cast(Source, self.made("data"))
+        with working("reading the data"):
+            corpus = source.load()
+            self.store.save_corpus(corpus)
         return corpus
 
     @cached_property
     def split(self) -> Split:
         """The split, made and kept in the store."""
-        split = cast(Splitter, self.made("split")).split(self.corpus)
-        self.store.save_split(split)
+        corpus, splitter = self.corpus, cast(Splitter, self.made("split"))
+        with working("splitting, near-duplicates kept together"):
+            split = splitter.split(corpus)
+            self.store.save_split(split)
         return split
 
     @property
@@ -218,7 +226,10 @@ class Composed:
         An arm set to null is left out, and its limit with it.
         """
         plain = dict(cast(Mapping[str, object], self.plain("study")))
-        target, arms = str(plain.pop("_target_", "")), cast(Mapping[str, object], plain.pop("arms"))
+        target, arms = (
+            str(plain.pop("_target_", "")),
+            cast(Mapping[str, object], plain.pop("arms", None) or {}),
+        )
         models = {name: part(model, f"study.arms.{name}") for name, model in arms.items() if model}
         inherited = {"metric": self.metric, "selection": self.selection, "test_rows": self.cfg.test_rows}
         unmade = {"corpus": None, "split": None, "arms": None}

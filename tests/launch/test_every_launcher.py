@@ -1,6 +1,7 @@
 """What every launcher promises: the records of experiment.run, one outcome a spec, a failure costs itself."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from toy import bayes, logistic, toy_store
 from crossover import experiment
 from crossover.launch.in_process import InProcess
 from crossover.launch.launcher import Launcher, Outcome
-from crossover.protocol.component import component
+from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.store import Store
 from crossover.split.nested_subsets import Subset
@@ -155,8 +156,8 @@ def test_in_process_hands_its_surroundings_to_the_run(
 def test_a_class_outside_the_allow_list_is_a_failure_and_is_never_imported(
     launcher: Launcher, tmp_path: Path
 ) -> None:
-    store, corpus, split = toy_store(tmp_path, 60)
-    spec = planned(corpus, split)[0]
-    hostile = replace(spec, model=replace(component(bayes().target), target="antigravity.Fly"))
+    store, corpus, split = toy_store(tmp_path)
+    hostile = replace(planned(corpus, split)[0], model=Component("antigravity.Fly"))
     (outcome,) = launcher.launch([hostile], store)
     assert outcome.record is None and "antigravity" in outcome.error
+    assert "antigravity" not in sys.modules

@@ -44,8 +44,9 @@ def test_a_failing_block_is_not_timed_and_its_error_is_seen() -> None:
 
 def test_fitting_is_charged_its_encoding_once_a_selection() -> None:
     """Three trials of one selection encoded 4 s cold; the cache left 1 s of it to do now."""
-    models = [Model(encode_seconds=0.75, encode_seconds_cold=4.0, tokens=50.0),
-              Model(encode_seconds=0.25, encode_seconds_cold=4.0, tokens=50.0), Model(parameters=11)]  # fmt: skip
+    early = Model(encode_seconds=0.75, encode_seconds_cold=4.0, tokens=50.0)
+    later = Model(encode_seconds=0.25, encode_seconds_cold=4.0, tokens=50.0)
+    models = [early, later, Model(parameters=11)]
     cost = fit_cost({"wall": 10.0, "cpu": 12.0}, models)
     assert cost["fit_seconds"] == 10.0 and cost["fit_cpu_seconds"] == 12.0
     assert cost["fit_seconds_cold"] == pytest.approx(13.0)

@@ -62,8 +62,9 @@ def test_threads_are_those_of_the_moment() -> None:
 
 def test_asking_loads_no_torch_and_wakes_no_gpu() -> None:
     code = (
-        "import sys; from crossover.record.environment import capture; capture(); print('torch' in sys.modules);"
-        "import torch; t = capture()['threads']; print(t['torch'] >= 1, t['gpu'], torch.cuda.is_initialized())"
+        "import sys; from crossover.record.environment import capture; capture();"
+        "print('torch' in sys.modules); import torch; threads = capture()['threads'];"
+        "print(threads['torch'] >= 1, threads['gpu'], torch.cuda.is_initialized())"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split("\n")[:2] == ["False", "True not used False"]

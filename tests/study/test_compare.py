@@ -15,9 +15,10 @@ from toy import bayes, logistic, toy_corpus, toy_split
 from crossover.data.bad_input import BadInput
 from crossover.measure.predictions import Predictions
 from crossover.measure.score import Score
+from crossover.measure.two_way import paired_mean
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
-from crossover.study.compare import CompareStudy, Gap
+from crossover.study.compare import CompareStudy, Gap, over_seeds
 from crossover.study.grid import Cell, Grid
 
 CORPUS = toy_corpus(2_000)
@@ -168,6 +169,20 @@ def test_gap_is_the_t_test_of_scipy() -> None:
     assert gap.p == pytest.approx(oracle.pvalue)
     assert gap.interval(0.9) == pytest.approx(tuple(oracle.confidence_interval(0.9)))
     assert Gap(0.0, 0.0, 5.0).p == 1.0 and Gap(0.1, 0.0, 5.0).p == 0.0
+
+
+def test_rows_and_seeds_make_one_variance_by_hand() -> None:
+    """Rows: var(1, .5, 0, .5)/4 = 1/24. Seeds: var(.5, 1)/2 = 1/16. Counted twice: (.5/3)/8 = 1/48."""
+    left = np.array([[1.0, 0.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    right = np.array([[0.0, 0.0, 1.0, 0.0]])
+    rows = paired_mean(left.mean(axis=0, keepdims=True) - right)
+    gap = over_seeds(rows, [left, right], None)
+    assert gap.mean == 0.5
+    assert gap.error**2 == pytest.approx(1 / 24 + 1 / 16 - 1 / 48)
+    upper = (1 / 16) / stats.chi2.ppf(0.2, 1)
+    assert gap.degrees == pytest.approx((1 / 24 + upper) ** 2 / ((1 / 24) ** 2 / 3 + upper**2))
+    alone = over_seeds(rows, [left[:1], right], None)
+    assert alone.error**2 == pytest.approx(1 / 24) and alone.degrees == pytest.approx(3)
 
 
 # Simulation of one training set: rows, seeds of each arm, and what a seed does to single rows.

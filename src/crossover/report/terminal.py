@@ -47,6 +47,18 @@ class Bars:
 
 
 @contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say what is being done while the block runs, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+@contextmanager
 def progress(watch: bool | None = None) -> Iterator[Bars]:
     """Bars while the block runs, where stderr is a terminal (or ``watch`` says so)."""
     if not (sys.stderr.isatty() if watch is None else watch):

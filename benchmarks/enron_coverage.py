@@ -112,11 +112,10 @@ class CachedLogisticRegression:
         self._solver = Solver(C=model.C, solver="newton-cg", max_iter=model.max_iter, tol=model.tol)
         self._gold = mails.gold
         counts = CountVectorizer(ngram_range=(1, 2), token_pattern=WORD).fit_transform(mails.texts)
-        counts.sort_indices()
         self._tf = csr_matrix(counts, dtype=np.float64)
         self._tf.data = np.log(self._tf.data) + 1.0
         self._test = self._tf[: mails.test]
-        self._test_squared = self._test.multiply(self._test).tocsr()
+        self._test_squared = self._test.power(2)
 
     def spam(self, rows: Ints) -> Floats:
         """(test rows,) probability of spam after a fit on these rows."""
@@ -125,7 +124,7 @@ class CachedLogisticRegression:
         idf = np.log((1 + len(rows)) / (1 + np.bincount(columns))) + 1.0
         weights = train.data * idf[columns]
         train = csr_matrix((weights, columns, train.indptr), shape=(len(rows), len(terms)))
-        norm = np.sqrt(np.asarray(train.multiply(train).sum(axis=1)).ravel())
+        norm = np.sqrt(np.asarray(train.power(2).sum(axis=1)).ravel())
         train.data /= np.repeat(np.where(norm > 0, norm, 1.0), np.diff(train.indptr))
         self._solver.fit(train, self._gold[rows])
         # A test row's TF-IDF is never built: its score is one product with idf * weight, over its norm.
@@ -283,18 +282,16 @@ def measure(found: Predicted, mails: Mails, design: Design, name: str, asked: An
         lines.append(line)
         say(f"{name}: {line}")
     means = values.mean(axis=2, dtype=np.float64)
+    every = [metric(gold, certain(spam)) for spam in found.reshape(-1, mails.test)]
+    scores = np.array(every).reshape(found.shape[:3])
     return {
         "metric": name,
         "root": root,
         "mean_difference": means.mean(axis=0).tolist(),
         "draw_sd": means.std(axis=0, ddof=1).tolist(),
-        "mean_score": {
-            arm: [float(np.mean([metric(gold, certain(spam)) for spam in found[a, :, j]]))
-                  for j in range(len(design.sizes))]
-            for a, arm in enumerate(ARMS)
-        },
+        "mean_score": dict(zip(ARMS, scores.mean(axis=1).tolist(), strict=True)),
         "studies": lines,
-    }  # fmt: skip
+    }
 
 
 def page(results: dict[str, Any]) -> str:
@@ -311,9 +308,8 @@ def page(results: dict[str, Any]) -> str:
         "it, coverage with pseudo-values computed from a study's own rows, and of a plain t over draws, "
         "which forgets that the test rows are a sample.\n"
     )
-    for found in results["metrics"]:
-        text += _section(found, design["sizes"])
-    return text + "\n" + results["verdict"] + "\n"
+    sections = [_section(found, design["sizes"]) for found in results["metrics"]]
+    return text + "".join(sections) + "\n" + results["verdict"] + "\n"
 
 
 def _section(found: dict[str, Any], sizes: Sequence[int]) -> str:
@@ -321,11 +317,9 @@ def _section(found: dict[str, Any], sizes: Sequence[int]) -> str:
         f"\n## {found['metric']}: true root at {found['root']:.1f} labels\n\n"
         "| labels | TF-IDF | probe | difference | SD over draws |\n|---|---|---|---|---|\n"
     )
-    for j, size in enumerate(sizes):
-        text += (
-            f"| {size} | {found['mean_score']['tfidf'][j]:.4f} | {found['mean_score']['probe'][j]:.4f} "
-            f"| {found['mean_difference'][j]:+.4f} | {found['draw_sd'][j]:.4f} |\n"
-        )
+    scores = zip(*(found["mean_score"][arm] for arm in ARMS), strict=True)
+    for size, (a, b), gap, sd in zip(sizes, scores, found["mean_difference"], found["draw_sd"], strict=True):
+        text += f"| {size} | {a:.4f} | {b:.4f} | {gap:+.4f} | {sd:.4f} |\n"
     text += (
         "\n| R | coverage | 95% interval | bounded | empty | announced | octaves "
         "| own pseudo-values | plain t over draws |\n|---|---|---|---|---|---|---|---|---|---|\n"
@@ -354,7 +348,7 @@ def predictions(path: Path, design: Design, store: Path) -> tuple[Mails, Predict
     """The mails, and the predictions of both arms from the store or made now."""
     mails = read_mails(path, design)
     encoder = Encoder(**Encoder.pin({"name": "minilm", "max_length": design.max_length}))
-    name = digest_of({**asdict(design), "sizes": list(design.sizes), "encoder": encoder.key()})
+    name = digest_of({**asdict(design), "encoder": encoder.key()})
     kept = store / "benchmarks" / f"enron_coverage-{name}.npy"
     if kept.exists():
         return mails, np.load(kept)
@@ -367,31 +361,29 @@ def predictions(path: Path, design: Design, store: Path) -> tuple[Mails, Predict
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; 0 where every coverage reaches the target, 1 otherwise."""
-    folder = Path(os.environ.get("CROSSOVER_DATA", "."))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=folder / "enron_spam.parquet")
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("CROSSOVER_DATA", ".")) / "enron_spam.parquet"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=list(Design.sizes))
-    for name in ("draws", "test", "pool"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(Design, name))
+    numbers = {"draws": Design.draws, "test": Design.test, "pool": Design.pool}
+    for name, value in {**numbers, "studies": 1000, "rows": 1000, "seed": 1}.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--R", type=int, nargs="+", default=[3, 5, 8, 10], help="draws a study")
-    parser.add_argument("--rows", type=int, default=1000, help="test rows a study")
-    parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1, help="of the studies")
     parser.add_argument("--store", type=Path, default=Path("outputs"))
     parser.add_argument("--out", type=Path, default=Path("results/published"))
     asked = parser.parse_args(arguments)
     design = Design(tuple(sorted(asked.sizes)), asked.draws, asked.test, asked.pool)
     mails, found = predictions(asked.data, design, asked.store)
     metrics = [measure(found, mails, design, name, asked) for name in METRICS]
-    changed = {
-        name: np.ravel(value)
+    options = [
+        f"--{name} {' '.join(map(str, np.ravel(value)))}"
         for name, value in vars(asked).items()
         if name not in ("data", "store", "out") and value != parser.get_default(name)
-    }
-    options = [" ".join([f"--{name}", *map(str, value)]) for name, value in changed.items()]
+    ]
     results = {
         "command": " ".join(["python benchmarks/enron_coverage.py --data enron_spam.parquet", *options]),
-        "design": {**asdict(design), "sizes": list(design.sizes)},
+        "design": asdict(design),
         "studies_asked": {"studies": asked.studies, "rows": asked.rows, "seed": asked.seed},
         "metrics": metrics,
         "verdict": verdict(metrics),

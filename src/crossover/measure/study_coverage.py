@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from crossover.data.bad_input import BadInput
-from crossover.measure.crossing import SizeEvidence, find_crossing
+from crossover.measure.crossing import Crossing, SizeEvidence, find_crossing
 
 
 def coverage_of_studies(
@@ -49,23 +49,10 @@ def coverage_of_studies(
     if not (2 <= R <= D and 2 <= rows <= m and studies >= 1):
         raise BadInput(f"{studies} studies of {R} draws x {rows} rows out of {D} x {m}: ask for no more")
     fractions = np.broadcast_to(np.asarray(overlap, dtype=np.float64), (J,))
-    held = bounded = empty = 0
-    octaves = []
-    kinds: Counter[str] = Counter()
-    for _ in range(studies):
-        draws = rng.choice(D, R, replace=False)
-        chosen = rng.choice(m, rows, replace=False)
-        study = differences[np.ix_(draws, np.arange(J), chosen)]
-        found = find_crossing(
-            [SizeEvidence(int(size), study[:, j], float(fractions[j])) for j, size in enumerate(sizes)],
-            margin,
-            level=level,
-        )
-        held += found.covers(truth_root)
-        bounded += found.bounded
-        empty += not found.pieces
-        octaves.append(sum(np.log2(piece.high / piece.low) for piece in found.pieces))
-        kinds[found.kind] += 1
+    found = [_study(differences, sizes, fractions, (R, rows), rng, margin, level) for _ in range(studies)]
+    held = sum(crossing.covers(truth_root) for crossing in found)
+    kinds = Counter(crossing.kind for crossing in found)
+    octaves = [sum(np.log2(p.high / p.low) for p in crossing.pieces) for crossing in found]
     interval = stats.binomtest(held, studies).proportion_ci(0.95, method="exact")
     return {
         "draws": R,
@@ -74,11 +61,28 @@ def coverage_of_studies(
         "coverage": held / studies,
         "coverage_low": float(interval.low),
         "coverage_high": float(interval.high),
-        "bounded": bounded / studies,
-        "empty": empty / studies,
+        "bounded": sum(crossing.bounded for crossing in found) / studies,
+        "empty": sum(not crossing.pieces for crossing in found) / studies,
         "median_octaves": float(np.median(octaves)),
         "kinds": {kind: kinds[kind] / studies for kind in sorted(kinds)},
     }
+
+
+def _study(
+    differences: NDArray[np.float64],
+    sizes: Sequence[int],
+    overlap: NDArray[np.float64],
+    taken: tuple[int, int],
+    rng: np.random.Generator,
+    margin: float,
+    level: float,
+) -> Crossing:
+    """The answer of one study of ``taken`` (draws, rows), drawn without replacement."""
+    draws = rng.choice(differences.shape[0], taken[0], replace=False)
+    rows = rng.choice(differences.shape[2], taken[1], replace=False)
+    study = differences[np.ix_(draws, np.arange(len(sizes)), rows)]
+    evidence = [SizeEvidence(int(n), study[:, j], float(overlap[j])) for j, n in enumerate(sizes)]
+    return find_crossing(evidence, margin, level=level)
 
 
 def _shape(differences: NDArray[np.float64], sizes: Sequence[int]) -> tuple[int, int, int]:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from crossover.data.corpus import Corpus
-from crossover.measure.predictions import Predictions
 from crossover.measure.metric.metric import all_metrics
+from crossover.measure.predictions import Predictions
 from crossover.measure.score import Score
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
@@ -51,7 +51,9 @@ def handmade(
     return record
 
 
-def answered(study, accuracy: Callable[[str, int], float], draw_sd: float = 0.005, without=lambda spec: False):
+def answered(
+    study, accuracy: Callable[[str, int], float], draw_sd: float = 0.005, without=lambda spec: False
+):
     """Plan and answer by hand until nothing is added; returns (verdict, records, batches)."""
     records: dict[str, RunRecord] = {}
     batches = []

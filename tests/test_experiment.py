@@ -34,7 +34,9 @@ def test_a_run_records_every_scored_part_and_its_cost(tmp_path: Path) -> None:
     right = np.mean(test.gold_index == test.predicted_index)
     assert record.scores["accuracy"].value == pytest.approx(right)
     assert right > 0.68, "the majority rule reaches .60"
-    assert record.cost["labels"] == 40 and record.cost["fit_seconds"] > 0 and record.cost["latency_p50_ms"] > 0
+    assert (
+        record.cost["labels"] == 40 and record.cost["fit_seconds"] > 0 and record.cost["latency_p50_ms"] > 0
+    )
     assert record.path is not None and record.path.name == spec.digest
     assert record.environment["threads"] and record.recipe["corpus"] == "toy"
 
@@ -96,7 +98,7 @@ def test_one_bad_run_costs_that_run_only_and_is_kept(tmp_path: Path) -> None:
 
 
 def test_seeds_reach_the_model_and_the_name(tmp_path: Path) -> None:
-    store, corpus, split = toy_store(tmp_path)
+    _, corpus, split = toy_store(tmp_path)
     assert spec_of(corpus, split).digest != spec_of(corpus, split, seeds=Seeds(1, 0)).digest
     assert spec_of(corpus, split).family == spec_of(corpus, split, seeds=Seeds(1, 0)).family
 
@@ -130,5 +132,7 @@ def test_the_same_spec_in_fresh_processes_is_the_same_to_the_bit(tmp_path: Path)
     for hash_seed in ("0", "123"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-c", code, str(tmp_path / hash_seed)]
-        said.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+        said.append(
+            subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        )
     assert said[0] == said[1] and len(said[0]) > 100

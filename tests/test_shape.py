@@ -15,7 +15,8 @@ GRAB_BAGS = {"utils", "helpers", "common", "misc", "core", "base", "lib", "util"
 NOUNS = {
     "data": "corpus", "measure": "score", "look": "finding", "split": "split", "protocol": "run_spec",
     "model": "classifier", "record": "run_record", "launch": "launcher", "study": "study", "report": "page",
-    "measure/metric": "metric", "protocol/selection": "rule", "model/features": "block", "model/encoder": "encoder",
+    "measure/metric": "metric", "protocol/selection": "rule", "model/features": "block",
+    "model/encoder": "encoder",
 }  # fmt: skip
 TORCH_FREE = ("data", "measure", "look", "split", "protocol", "record", "study", "report")
 
@@ -74,7 +75,13 @@ def test_nothing_is_unpickled_and_no_remote_code_runs(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
-            assert not {n.split(".")[0] for n in names} & {"pickle", "joblib", "dill", "cloudpickle", "shelve"}
+            assert not {n.split(".")[0] for n in names} & {
+                "pickle",
+                "joblib",
+                "dill",
+                "cloudpickle",
+                "shelve",
+            }
         if isinstance(node, ast.keyword):
             value = getattr(node.value, "value", None)
             assert not (node.arg in ("allow_pickle", "trust_remote_code") and value is not False)
@@ -114,7 +121,11 @@ def test_the_project_speaks_only_of_itself() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     for line in listed.stdout.splitlines():
         path = ROOT / line
-        if path.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".csv"} and path != Path(__file__) and path.exists():
+        if (
+            path.suffix in {".py", ".md", ".yaml", ".toml", ".json", ".csv"}
+            and path != Path(__file__)
+            and path.exists()
+        ):
             text = path.read_text(encoding="utf-8")
             for word in ("/wo" + "rk/", "/ro" + "ot/", "../sha" + "red/data"):
                 assert word not in text, f"{line} names a path of one machine: {word}"

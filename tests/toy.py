@@ -10,9 +10,9 @@ from crossover.record.store import Store
 from crossover.split.split import Split
 
 CARD = Card("made for tests", "seeded", "none needed", "2026", "nobody")
-GOOD = "meeting report agenda lunch project draft budget notes review plan".split()
-SPAM = "winner prize free claim offer cash urgent bonus credit cheap".split()
-BOTH = "the a to of and you we is this please for on with".split()
+GOOD = ["meeting", "report", "agenda", "lunch", "project", "draft", "budget", "notes", "review", "plan"]
+SPAM = ["winner", "prize", "free", "claim", "offer", "cash", "urgent", "bonus", "credit", "cheap"]
+BOTH = ["the", "a", "to", "of", "and", "you", "we", "is", "this", "please", "for", "on", "with"]
 
 
 def toy_corpus(rows: int = 400, seed: int = 0, overlap: float = 0.25) -> Corpus:

@@ -46,7 +46,9 @@ def twenty() -> dict[str, RunSpec]:
         "order alone": RunSpec(C, S, lr, at, seeds=Seeds(0, 6)),
         "test rows": RunSpec(C, S, lr, at, test_rows=2000),
         "setting": RunSpec(C, S, lr.with_settings(C=3), at),
-        "block": RunSpec(C, S, component(MODELS + "logistic_regression.LogisticRegression", {"features": char})),
+        "block": RunSpec(
+            C, S, component(MODELS + "logistic_regression.LogisticRegression", {"features": char})
+        ),
         "probe": RunSpec(C, S, probe, at),
         "pooling": RunSpec(
             C, S, component(MODELS + "probe.Probe", {"encoder": {**ENCODER, "pooling": "cls"}}), at

@@ -31,7 +31,7 @@ def test_what_is_kept_comes_back_equal(tmp_path: Path) -> None:
 
 
 def test_damage_is_noticed_and_named(tmp_path: Path) -> None:
-    store, corpus, split, record = finished(tmp_path)
+    store, _, split, record = finished(tmp_path)
     file = record.path / "predictions.parquet"
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
@@ -72,16 +72,15 @@ def test_a_newer_schema_is_refused_by_number(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, corpus, _ = toy_store(tmp_path, 60)
+    toy_store(tmp_path, 60)
     record_files = set((tmp_path / "runs").rglob("*"))
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    store, corpus, split, record = finished(tmp_path / "other")
+    *_, record = finished(tmp_path / "other")
+    target = Store(tmp_path)
     monkeypatch.setattr(os, "fsync", full)
-    target = Store.__new__(Store)
-    target.root = tmp_path
     with pytest.raises(OSError, match="nothing was left there"):
         target.commit_run(record, b"")
     assert set((tmp_path / "runs").rglob("*")) == record_files

@@ -31,7 +31,10 @@ def inspected(folder: Path) -> dict:
     wandb = Path(sys.executable).parent / "wandb"
     for _ in range(40):
         said = subprocess.run(
-            [wandb, "leet", "inspect", "--summary", "--json", folder], capture_output=True, text=True, check=False
+            [wandb, "leet", "inspect", "--summary", "--json", folder],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if said.returncode == 0 and '"test/accuracy"' in said.stdout:
             return json.loads(said.stdout)

@@ -163,7 +163,12 @@ def pair_table(plain: Plain) -> Table:
     made: list[tuple[Cell, ...]] = []
     for pair in _pairs(plain):
         made.append(_pair_row(pair, pair, metric))
-        for name, other in (("second_margin", metric), ("log_loss", "log loss")):
+        further = (
+            ("second_margin", metric),
+            ("log_loss", "log loss"),
+            ("cost_crossing", f"{metric} less cost"),
+        )
+        for name, other in further:
             if mapping(pair, name):
                 made.append(_pair_row(pair, mapping(pair, name), other))
     columns = (

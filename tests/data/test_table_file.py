@@ -233,7 +233,11 @@ def test_a_file_without_a_card_says_unknown_and_is_named_after_its_file(tmp_path
     path = csv_file(tmp_path, "text,label\na,x\n", "My Mail (2).csv")
     corpus = TableFile(path, card={"licence": "CC0"}).load()
     assert corpus.name == "my_mail_2"
-    assert (corpus.card.source, corpus.card.sampling, corpus.card.licence) == (path, "unknown", "CC0")
+    assert (corpus.card.source, corpus.card.sampling, corpus.card.licence) == (
+        "My Mail (2).csv",
+        "unknown",
+        "CC0",
+    )
 
 
 def test_named_files_say_their_part_and_share_one_id_space(tmp_path):

@@ -92,6 +92,19 @@ def test_latency_is_of_one_text_at_a_time_without_a_cache(count: int, tmp_path: 
     assert model.caches == [None] * asked
 
 
+def test_a_slow_model_is_asked_no_longer_than_its_share() -> None:
+    """A model of 90 ms a text is asked three times, not twenty: then 0.2 s have gone by."""
+
+    class Slow(Model):
+        def predict_proba(self, texts, meta=None):
+            time.sleep(0.09)
+            return super().predict_proba(texts, meta)
+
+    model = Slow()
+    latency(model, Rows(["a"] * 9, ["x"] * 9, {}))
+    assert 2 <= len(model.asked) <= 3
+
+
 def test_latency_is_in_milliseconds() -> None:
     class Slow(Model):
         def predict_proba(self, texts, meta=None):

@@ -134,6 +134,36 @@ def _illustration_pair() -> dict[str, object]:
     }
 
 
+def _extrapolation() -> dict[str, dict[str, object]]:
+    def entry(arm: str, law: str, ahead: list[float], reason: str) -> dict[str, object]:
+        return {
+            "law": law,
+            "held_out": {
+                "size": 3200,
+                "predicted": ahead[0] - 0.006,
+                "found": _score(arm, 3200),
+                "error": abs(ahead[0] - 0.006 - _score(arm, 3200)),
+                "last1_error": _score(arm, 3200) - _score(arm, 1600),
+            },
+            "fitted": [
+                {"size": size, "mean": _score(arm, size)}
+                for size in (SIZES[-1:] if law == "last1" else SIZES)
+            ],
+            "at": [
+                {"size": factor * 3200, "mean": mean, "low": mean - 0.004 * factor, "high": mean + 0.006}
+                for factor, mean in zip((2, 4), ahead, strict=True)
+            ],
+            "reason": reason,
+        }
+
+    return {
+        "tfidf": entry("tfidf", "pow3", [0.924, 0.93], "closest at the 3,200 rows held out"),
+        "probe": entry(
+            "probe", "last1", [0.892, 0.892], "no law beat the last value at the 3,200 rows held out"
+        ),
+    }
+
+
 def _corpus() -> dict[str, object]:
     return {
         "name": "docstrings",
@@ -218,6 +248,7 @@ def crossover_verdict() -> dict[str, object]:
         ],
         "prices": {"label": 0.1, "hour": 0.5, "volume": 100_000},
         "cost": cost,
+        "extrapolation": _extrapolation(),
         "commands": {
             "study": "python scripts/study.py study=crossover data=docstrings split=grouped encoder=minilm",
             "run": [

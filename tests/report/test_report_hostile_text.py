@@ -30,7 +30,7 @@ def _beside(name: str) -> ModuleType:
 EXAMPLE = _beside("example_verdict")
 PAYLOADS: tuple[str, ...] = _beside("hostile_texts").PAYLOADS
 BENIGN = "plain words"
-_FREE_KEYS = ("arms", "environment", "recipe", "prices", "versions", "settings", "scores")
+_FREE_KEYS = ("arms", "extrapolation", "environment", "recipe", "prices", "versions", "settings", "scores")
 
 
 def poisoned(value: object, text: Callable[[], str], free: bool = False) -> object:

@@ -82,7 +82,7 @@ def test_the_answer_and_its_flags_come_before_any_figure(verdict: dict[str, Any]
     places = [page.index(word) for word in ("<h1>", 'class="notice"', verdict["flags"][0], "<nav", "<svg")]
     assert places == sorted(places)
     order = re.findall(r'<section id="([a-z-]+)"', page)
-    middle = ["curves", "difference", "cost", "scores", "split", "data", "arms", "failures"]
+    middle = ["curves", "difference", "cost", "ahead", "scores", "split", "data", "arms", "failures"]
     assert order == [*middle, "reproduce", "environment"]
 
 
@@ -181,7 +181,7 @@ def test_the_report_lies_beside_the_verdict_with_figures_and_tables(
     names = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
     assert names == {
         "report.html", "figures/learning_curves.png", "figures/difference_1.png", "figures/difference_2.png",
-        "figures/cost.png", *(f"tables/table_{k}.csv" for k in range(1, 5)),
+        "figures/cost.png", "figures/extrapolation.png", *(f"tables/table_{k}.csv" for k in range(1, 5)),
     }  # fmt: skip
     with open(tmp_path / "tables" / "table_4.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -200,7 +200,7 @@ def test_a_second_report_replaces_the_first_and_its_stale_figures(
     verdict["sentence"] = "Another answer."
     assert "Another answer." in write_report(verdict, tmp_path).read_text(encoding="utf-8")
     left = {p.name for p in (tmp_path / "figures").iterdir()}
-    assert left == {"learning_curves.png", "difference_1.png", "cost.png", "mine.png"}
+    assert left == {"learning_curves.png", "difference_1.png", "cost.png", "extrapolation.png", "mine.png"}
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -99,7 +99,7 @@ def test_a_class_in_fewer_groups_than_folds_is_refused() -> None:
 @pytest.mark.parametrize(("k", "fold"), [(1, 0), (5, 5), (5, -1)])
 def test_an_impossible_fold_is_refused(k: int, fold: int) -> None:
     with pytest.raises(BadInput, match="fold from 0 to k - 1"):
-        KFold(k=k, fold=fold).split(by_author([f"p{k}" for k in range(60)]))
+        KFold(k=k, fold=fold, by=[]).split(by_author([f"p{k}" for k in range(60)]))
 
 
 def test_without_a_word_every_column_declared_as_a_group_is_kept_together() -> None:

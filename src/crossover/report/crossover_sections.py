@@ -6,6 +6,8 @@ from crossover.report.chart_style import arm_styles, metric_title
 from crossover.report.cost_figure import cold_seconds, cost_plot
 from crossover.report.difference_figure import difference_plot, piece_text
 from crossover.report.drawing import Chart
+from crossover.report.extrapolation_figure import extrapolation_plot
+from crossover.report.extrapolation_table import extrapolation_table, no_verdict
 from crossover.report.learning_curve_figure import learning_curves
 from crossover.report.page import Block, Bullets, Picture, Prose, Section, Tiles
 from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, numbers, rows, text, texts
@@ -16,11 +18,12 @@ PAIR_FIGURES = 6
 
 
 def charts(plain: Plain) -> list[Chart]:
-    """Learning curves, one difference plot a pair (the primary first), cost."""
+    """Learning curves, one difference plot a pair (the primary first), cost, curves carried on."""
     found = [learning_curves(plain)]
     for k, pair in enumerate(_pairs(plain)[:PAIR_FIGURES], start=1):
         found.append(difference_plot(plain, pair, f"difference_{k}"))
-    return [chart for chart in (*found, cost_plot(plain)) if chart is not None]
+    found += [cost_plot(plain), extrapolation_plot(plain)]
+    return [chart for chart in found if chart is not None]
 
 
 def warnings(plain: Plain) -> list[str]:
@@ -44,7 +47,7 @@ def head(plain: Plain) -> list[Block]:
 
 
 def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
-    """Curves, differences, cost, and the numbers behind them; an absent part is left out."""
+    """Curves, differences, cost, curves carried on, and the numbers behind them; absent parts left out."""
     pictures = {chart.name: Picture.of(chart) for chart in drawn}
     made: list[tuple[str, str, list[Block]]] = [
         ("Learning curves", "curves", [pictures[name] for name in pictures if name == "learning_curves"])
@@ -62,6 +65,11 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
     cost: list[Block] = [pictures[name] for name in pictures if name == "cost"]
     costs = cost_table(plain)
     made.append(("What it costs", "cost", [*cost, *([costs] if costs.rows else []), *_prices(plain)]))
+    ahead = extrapolation_table(plain)
+    carried = [pictures[name] for name in pictures if name == "extrapolation"]
+    made.append(
+        ("If the curves went on", "ahead", [no_verdict(plain), *carried, ahead] if ahead.rows else [])
+    )
     scores = score_table(plain)
     made.append(("Every score", "scores", [scores, *_how(plain)] if scores.rows else []))
     return [Section(title, anchor, tuple(blocks)) for title, anchor, blocks in made if blocks]

@@ -9,6 +9,7 @@ from crossover.split.clusters import (
     clusters_of_parts,
     declared_groups,
     duplicate_groups,
+    group_columns,
     keep_in_last,
     labelled,
 )
@@ -26,7 +27,8 @@ class KFold:
     Args:
         k: number of folds, from 2 up.
         fold: which of them is the test part, 0 to k - 1.
-        by: declared meta columns whose values stay together; empty: stratified.
+        by: declared meta columns whose values stay together; None: every column
+            declared as a group; empty: stratified.
         validation: share of the labelled rows cut from the other folds, halved into select and
             calibrate.
         seed: of the draw.
@@ -67,7 +69,7 @@ class KFold:
                 "k - 1, and a validation share that leaves rows for train"
             )
         labels = labelled(corpus)
-        declared = declared_groups(corpus, labels, self.by or [])
+        declared = declared_groups(corpus, labels, group_columns(corpus, self.by))
         copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
         units, joined = group_units(labels, declared, copies, self.straddling)
         names = group_names(units, declared)

@@ -201,22 +201,24 @@ class CrossoverStudy:
     def cells(
         self, records: Mapping[str, RunRecord], budget: int
     ) -> dict[tuple[str, int, int], list[RunSpec]]:
-        """Every (arm, size, draw) wanted at one budget, given what is finished."""
+        """Every (arm, size, draw) wanted at one budget, given what is finished.
+
+        Large sizes come first: subsets are nested, so the vectors of the others are then cached,
+        and the time left is judged by the dear runs.
+        """
+        stages = [(self.grid_sizes, self.locating), (self.deciding_sizes(records), self.deciding)]
         wanted = {
             (arm, size, draw): self.specs(arm, size, draw, budget)
+            for sizes, draws in stages
+            for draw in draws
+            for size in reversed(sizes)
             for arm in self.full_arms
-            for size in self.grid_sizes
-            for draw in self.locating
         }
         for arm, limit in self.limits.items() if budget == self.budgets[0] else ():
-            for size in limit.sizes:
-                for draw in range(limit.draws):
+            for draw in range(limit.draws):
+                for size in reversed(limit.sizes):
                     for name in (arm, self.cheap):
                         wanted[name, size, draw] = self.specs(name, size, draw, budget)
-        for size in self.deciding_sizes(records):
-            for draw in self.deciding:
-                for arm in self.full_arms:
-                    wanted[arm, size, draw] = self.specs(arm, size, draw, budget)
         return wanted
 
     def plan(self, records: Mapping[str, RunRecord]) -> list[RunSpec]:

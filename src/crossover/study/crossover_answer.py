@@ -12,6 +12,7 @@ from crossover.measure.crossing import Crossing, SizeEvidence, charge, find_cros
 from crossover.measure.two_way import paired_mean
 from crossover.record.run_record import RunRecord
 from crossover.study import crossover_sentence as say
+from crossover.study.extrapolation import extrapolated_curves
 from crossover.study.grid import Grid, unfinished
 from crossover.study.study import Verdict, surroundings
 
@@ -32,17 +33,19 @@ def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict
     primary = next((pair for pair in pairs if pair["primary"]), None)
     tuned = [entry for budget in study.budgets[1:] if (entry := _at_budget(study, records, budget))]
     kind = str(primary["kind"]) if primary else "not_resolved"
+    arms = {arm: _arm(study, grid, arm) for arm in study.arms}
     numbers: Json = {
         "metric": study.metric,
         "axis": say.axis(study),
         **surroundings(study.corpus, study.split),
         "sizes": study.grid_sizes,
         "deciding_sizes": study.deciding_sizes(records),
-        "arms": {arm: _arm(study, grid, arm) for arm in study.arms},
+        "arms": arms,
         "pairs": pairs,
         "budgets": [{"trials": study.budgets[0], "kind": kind}, *tuned],
         "prices": dict(study.prices),
         "cost": _costs(study, grid),
+        "extrapolation": extrapolated_curves(study, arms),
     }
     return Verdict(
         study=study.name,

@@ -187,3 +187,12 @@ def test_the_bracket_is_put_around_the_best_single_change() -> None:
 def test_ends_named_beforehand_always_decide() -> None:
     means = {50: 0.2, 100: 0.1, 200: 0.02, 400: -0.01, 800: -0.05, 1600: -0.1, 3200: -0.2}
     assert bracketing_sizes(means, 0.0, named_ends=True) == [50, 200, 400, 3200]
+
+
+def test_a_cluster_that_fills_the_test_is_told_of(study: CrossoverStudy) -> None:
+    """One template of 6% of the test rows decides what a grouped split can say."""
+    for share, told in ((0.06, True), (0.04, False)):
+        members = study.split.test[: int(share * len(study.split.test)) + 1]
+        grouped = replace(study.split, groups=dict.fromkeys(members, "template"))
+        verdict = replace(study, split=grouped).conclude({})
+        assert any("near-duplicate cluster" in flag for flag in verdict.flags) is told

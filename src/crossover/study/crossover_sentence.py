@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
+from crossover.split.split import Split
 
 if TYPE_CHECKING:
     from crossover.study.crossover import CrossoverStudy
 
 Json = Mapping[str, object]
+LARGE_CLUSTER = 0.05
+"""Share of the test rows in one cluster from which the reader is told of it."""
 RESOLVED = ("starts_paying", "stops_paying", "several", "pays_throughout", "never_pays", "gain_vanished")
 
 
@@ -173,6 +177,12 @@ def flags(study: CrossoverStudy, numbers: Json, lost: Sequence[str]) -> tuple[st
     found = list(lost)
     if study.corpus.card.seen_in_pretraining:
         found.append(study.corpus.card.seen_in_pretraining)
+    share = largest_cluster(study.split)
+    if share > LARGE_CLUSTER:
+        found.append(
+            f"one group or near-duplicate cluster holds {100 * share:.0f}% of the test rows: the answer "
+            "hangs on whether a model gets that one right, and the interval shows it"
+        )
     for arm, limit in study.limits.items():
         if limit.draws < 2:
             found.append(f"{arm}: one draw at {_sizes(limit.sizes)} rows, an illustration and no evidence")
@@ -194,6 +204,12 @@ def flags(study: CrossoverStudy, numbers: Json, lost: Sequence[str]) -> tuple[st
     if len(encoders) > 1:
         found.append("arms use different encoders: method and encoder are confounded")
     return tuple(found)
+
+
+def largest_cluster(split: Split) -> float:
+    """Share of the test rows that lie in the largest of their clusters."""
+    counts = Counter(split.groups[id_] for id_ in split.test if id_ in split.groups)
+    return max(counts.values(), default=0) / len(split.test)
 
 
 def _sizes(sizes: Sequence[int]) -> str:

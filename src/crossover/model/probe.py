@@ -37,6 +37,8 @@ class Probe(Classifier):
         seed: not used; every classifier takes one.
     """
 
+    # 2: the default C went from 1.0 to 0.1 (docs/decisions/0006).
+    behaviour_version: ClassVar[int] = 2
     search_space: ClassVar[Mapping[str, Sequence[object]]] = {
         "C": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
     }
@@ -50,7 +52,7 @@ class Probe(Classifier):
     def __init__(
         self,
         encoder: Encoder,
-        C: float = 1.0,
+        C: float = 0.1,
         class_weight: str | None = None,
         max_iter: int = 10_000,
         tol: float = 1e-6,

@@ -8,8 +8,8 @@ BIN = .venv/bin
 .PHONY: demo test lint setup clean
 
 demo: .venv/.ready
-	$(BIN)/python scripts/study.py study=crossover data=docstrings data.per_library=2500 data.expect=null \
-	  encoder.max_length=64 test_rows=1500
+	$(BIN)/python scripts/study.py study=crossover data=docstrings data.per_library=1800 data.expect=null \
+	  encoder.max_length=64 test_rows=1200
 
 test: .venv/.ready lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal

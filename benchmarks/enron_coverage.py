@@ -348,7 +348,8 @@ def predictions(path: Path, design: Design, store: Path) -> tuple[Mails, Predict
     """The mails, and the predictions of both arms from the store or made now."""
     mails = read_mails(path, design)
     encoder = Encoder(**Encoder.pin({"name": "minilm", "max_length": design.max_length}))
-    name = digest_of({**asdict(design), "encoder": encoder.key()})
+    arms = {kind.__name__: kind.behaviour_version for kind in (LogisticRegression, Probe)}
+    name = digest_of({**asdict(design), "encoder": encoder.key(), "arms": arms})
     kept = store / "benchmarks" / f"enron_coverage-{name}.npy"
     if kept.exists():
         return mails, np.load(kept)

@@ -87,13 +87,13 @@ def test_latency_is_of_one_text_at_a_time_without_a_cache(count: int, tmp_path: 
         assert runtime.current().cache == tmp_path, "the run's own cache is put back"
     assert set(found) == {"latency_p50_ms", "latency_p95_ms"}
     assert 0 < found["latency_p50_ms"] <= found["latency_p95_ms"]
-    asked = min(count, LATENCY_TEXTS)
-    assert model.asked == [([f"text {k}"], {"source": [k]}) for k in range(asked)]
-    assert model.caches == [None] * asked
+    asked = [0, *range(min(count, LATENCY_TEXTS))]
+    assert model.asked == [([f"text {k}"], {"source": [k]}) for k in asked]
+    assert model.caches == [None] * len(asked)
 
 
 def test_a_slow_model_is_asked_no_longer_than_its_share() -> None:
-    """A model of 90 ms a text is asked three times, not twenty: then 0.2 s have gone by."""
+    """A model of 90 ms a text is timed twice, not nine times: then 0.1 s have gone by."""
 
     class Slow(Model):
         def predict_proba(self, texts, meta=None):
@@ -102,7 +102,18 @@ def test_a_slow_model_is_asked_no_longer_than_its_share() -> None:
 
     model = Slow()
     latency(model, Rows(["a"] * 9, ["x"] * 9, {}))
-    assert 2 <= len(model.asked) <= 3
+    assert 2 <= len(model.asked) - 1 <= 3
+
+
+def test_loading_the_weights_is_no_latency() -> None:
+    """The first call of a process may read the weights: it is not counted."""
+
+    class Loading(Model):
+        def predict_proba(self, texts, meta=None):
+            time.sleep(0.0 if self.asked else 0.3)
+            return super().predict_proba(texts, meta)
+
+    assert latency(Loading(), Rows(["a", "b"], ["x", "x"], {}))["latency_p95_ms"] < 100
 
 
 def test_latency_is_in_milliseconds() -> None:

@@ -22,6 +22,8 @@ RESOLVED = ("starts_paying", "stops_paying", "several", "pays_throughout", "neve
 def title(part: Component) -> str:
     """A model in two or three words, its settings left to the table."""
     name = part.name.replace("_", " ")
+    if part.settings.get("pretrained") is False:
+        return f"{name} from random weights"
     encoder = part.settings.get("encoder")
     if isinstance(encoder, Component):
         return f"{name} ({encoder.settings.get('name', 'minilm')})"

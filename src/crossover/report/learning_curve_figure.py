@@ -124,28 +124,24 @@ def _labels(
     axes: Mapping[str, Any],
     domain: tuple[float, float],
 ) -> list[Any]:
-    """Each arm's name at the end of its line, names of one end kept apart."""
+    """Each arm's name at the right edge, level with its line's end, names kept apart."""
     import altair as alt
 
-    ends: dict[float, list[str]] = {}
-    for key, line in lines.items():
-        ends.setdefault(line[-1]["x"], []).append(key)
+    end = max(line[-1]["x"] for line in lines.values())
     gap = 17 / style.HEIGHT * (domain[1] - domain[0])
-    layers = []
-    for end, keys in sorted(ends.items()):
-        for key, place in zip(keys, style.spread([lines[key][-1]["y"] for key in keys], gap), strict=True):
-            arm = styles[key]
-            label = f"{arm.label} (illustration)" if arm.illustration else arm.label
-            chart = alt.Chart(style.data([{"x": end, "y": place, "label": label}])).encode(
-                **axes, text="label:N"
-            )
-            place_of = {
-                "align": "left",
-                "dx": 14 + 6 * len(lines),
-                "fontSize": 12.5,
-                "fontWeight": 600,
-                "limit": 330,
-            }
-            layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, **place_of))
-            layers.append(chart.mark_text(color=arm.colour, **place_of))
+    layers: list[Any] = []
+    places = style.spread([line[-1]["y"] for line in lines.values()], gap)
+    for key, place in zip(lines, places, strict=True):
+        arm = styles[key]
+        label = f"{arm.label} (illustration)" if arm.illustration else arm.label
+        chart = alt.Chart(style.data([{"x": end, "y": place, "label": label}])).encode(**axes, text="label:N")
+        place_of = {
+            "align": "left",
+            "dx": 14 + 6 * len(lines),
+            "fontSize": 12.5,
+            "fontWeight": 600,
+            "limit": 330,
+        }
+        layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, **place_of))
+        layers.append(chart.mark_text(color=arm.colour, **place_of))
     return layers

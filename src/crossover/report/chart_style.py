@@ -176,3 +176,46 @@ def data(rows: Sequence[Mapping[str, object]]) -> Any:
     import altair as alt
 
     return alt.Data(values=[dict(row) for row in rows])
+
+
+def mean_marks(
+    points: Sequence[Mapping[str, Any]], arm: ArmStyle, axes: Mapping[str, Any], size: int
+) -> list[Any]:
+    """A mark at each point's mean: filled where it decides, hollow where it only located."""
+    import altair as alt
+
+    layers = []
+    for decides in (True, False):
+        marks = [{"x": p["x"], "y": p["y"]} for p in points if p["decides"] is decides]
+        if marks:
+            fill = arm.colour if decides and not arm.illustration else PAPER
+            layers.append(
+                alt.Chart(data(marks))
+                .mark_point(
+                    shape=arm.shape, size=size, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
+                )
+                .encode(**axes)
+            )
+    return layers
+
+
+def edge_labels(
+    last: Mapping[str, Mapping[str, Any]],
+    styles: Mapping[str, ArmStyle],
+    axes: Mapping[str, Any],
+    domain: tuple[float, float],
+) -> list[Any]:
+    """Each arm's name at the right edge, level with its last point, names kept apart."""
+    import altair as alt
+
+    end = max(point["x"] for point in last.values())
+    gap = 17 / HEIGHT * (domain[1] - domain[0])
+    look = {"align": "left", "dx": 14 + 6 * len(last), "fontSize": 12.5, "fontWeight": 600, "limit": 330}
+    layers = []
+    for key, place in zip(last, spread([point["y"] for point in last.values()], gap), strict=True):
+        arm = styles[key]
+        label = f"{arm.label} (illustration)" if arm.illustration else arm.label
+        chart = alt.Chart(data([{"x": end, "y": place, "label": label}])).encode(**axes, text="label:N")
+        layers.append(chart.mark_text(stroke=PAPER, strokeWidth=3, **look))
+        layers.append(chart.mark_text(color=arm.colour, **look))
+    return layers

@@ -90,18 +90,7 @@ def _arm_layers(path: Sequence[Mapping[str, Any]], arm: style.ArmStyle, axes: Ma
     if bars:
         made = alt.Chart(style.data(bars)).mark_rule(color=arm.colour, opacity=0.6, clip=True)
         layers.append(made.encode(**axes, y2="y2:Q"))
-    for decides in (True, False):
-        marks = [{"x": p["x"], "y": p["y"]} for p in path if p["decides"] is decides]
-        if marks:
-            fill = arm.colour if decides and not arm.illustration else style.PAPER
-            layers.append(
-                alt.Chart(style.data(marks))
-                .mark_point(
-                    shape=arm.shape, size=50, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
-                )
-                .encode(**axes)
-            )
-    return layers
+    return layers + style.mean_marks(path, arm, axes, 50)
 
 
 def _labels(

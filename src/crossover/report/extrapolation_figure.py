@@ -33,7 +33,8 @@ def extrapolation_plot(plain: Plain) -> Chart | None:
     layers = _frontier(largest, axes)
     for k, (key, line) in enumerate(lines.items()):
         layers += _arm_layers(line, styles[key], axes, 2 ** (0.06 * k))
-    layers += _labels(lines, styles, axes, style.value_domain(values))
+    last = {key: line["ahead"][-1] for key, line in lines.items()}
+    layers += style.edge_labels(last, styles, axes, style.value_domain(values))
     return Chart(
         "extrapolation",
         f"If the curves went on: {metric} of {len(lines)} arms beyond the largest size",
@@ -110,28 +111,4 @@ def _arm_layers(
     if line["checked"]:
         cross = {"shape": "M-1,-1L1,1M-1,1L1,-1", "size": 110, "stroke": arm.colour, "strokeWidth": 1.8}
         layers.append(chart(line["checked"]).mark_point(opacity=1, **cross))
-    return layers
-
-
-def _labels(
-    lines: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
-    styles: Mapping[str, style.ArmStyle],
-    axes: Mapping[str, Any],
-    domain: tuple[float, float],
-) -> list[Any]:
-    """Each arm's name beside its last point, all at one place of the axis and kept apart."""
-    import altair as alt
-
-    end = max(line["ahead"][-1]["x"] for line in lines.values())
-    gap = 17 / style.HEIGHT * (domain[1] - domain[0])
-    places = style.spread([line["ahead"][-1]["y"] for line in lines.values()], gap)
-    layers = []
-    for key, place in zip(lines, places, strict=True):
-        arm = styles[key]
-        chart = alt.Chart(style.data([{"x": end, "y": place, "label": arm.label}])).encode(
-            **axes, text="label:N"
-        )
-        look = {"align": "left", "dx": 14 + 6 * len(lines), "fontSize": 12.5, "fontWeight": 600, "limit": 330}
-        layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, **look))
-        layers.append(chart.mark_text(color=arm.colour, **look))
     return layers

@@ -31,7 +31,8 @@ def learning_curves(plain: Plain) -> Chart | None:
     layers: list[Any] = []
     for k, (key, line) in enumerate(lines.items()):
         layers += _arm_layers(line, styles[key], axes, 2 ** (0.07 + 0.06 * k))
-    layers += _labels(lines, styles, axes, style.value_domain(values))
+    last = {key: line[-1] for key, line in lines.items()}
+    layers += style.edge_labels(last, styles, axes, style.value_domain(values))
     corpus = style.short(text(_corpus(plain), "name"), 40)
     return Chart(
         "learning_curves",
@@ -104,44 +105,4 @@ def _arm_layers(
     means = alt.Chart(style.data([{"x": p["x"], "y": p["y"]} for p in line]))
     dash = [6, 4] if arm.illustration else [1, 0]
     layers.append(means.mark_line(color=arm.colour, strokeWidth=2.2, strokeDash=dash).encode(**axes))
-    for decides in (True, False):
-        marks = [{"x": p["x"], "y": p["y"]} for p in line if p["decides"] is decides]
-        if marks:
-            fill = arm.colour if decides and not arm.illustration else style.PAPER
-            layers.append(
-                alt.Chart(style.data(marks))
-                .mark_point(
-                    shape=arm.shape, size=46, stroke=arm.colour, fill=fill, strokeWidth=1.8, opacity=1
-                )
-                .encode(**axes)
-            )
-    return layers
-
-
-def _labels(
-    lines: Mapping[str, Sequence[Mapping[str, Any]]],
-    styles: Mapping[str, style.ArmStyle],
-    axes: Mapping[str, Any],
-    domain: tuple[float, float],
-) -> list[Any]:
-    """Each arm's name at the right edge, level with its line's end, names kept apart."""
-    import altair as alt
-
-    end = max(line[-1]["x"] for line in lines.values())
-    gap = 17 / style.HEIGHT * (domain[1] - domain[0])
-    layers: list[Any] = []
-    places = style.spread([line[-1]["y"] for line in lines.values()], gap)
-    for key, place in zip(lines, places, strict=True):
-        arm = styles[key]
-        label = f"{arm.label} (illustration)" if arm.illustration else arm.label
-        chart = alt.Chart(style.data([{"x": end, "y": place, "label": label}])).encode(**axes, text="label:N")
-        place_of = {
-            "align": "left",
-            "dx": 14 + 6 * len(lines),
-            "fontSize": 12.5,
-            "fontWeight": 600,
-            "limit": 330,
-        }
-        layers.append(chart.mark_text(stroke=style.PAPER, strokeWidth=3, **place_of))
-        layers.append(chart.mark_text(color=arm.colour, **place_of))
-    return layers
+    return layers + style.mean_marks(line, arm, axes, 46)

@@ -8,7 +8,7 @@ takes block r first and goes on into the other blocks in an order of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,12 +91,6 @@ def ids_sha256(ids: Sequence[str]) -> str:
 def overlap_fraction(size: int, pool: int, pools: int) -> float:
     """f of methods.md 1: share of the pool a draw uses, 0 while draws of that size are disjoint."""
     return 0.0 if pools and size <= pool // pools else size / pool
-
-
-def prevalence(labels: Mapping[str, str | None], ids: Sequence[str]) -> dict[str, float]:
-    """Share of each label among these ids."""
-    values, counts = np.unique([str(labels[id_]) for id_ in ids], return_counts=True)
-    return {str(value): float(count) / len(ids) for value, count in zip(values, counts, strict=True)}
 
 
 def _chain(pool: list[str], subset: Subset, what: str) -> tuple[str, ...]:

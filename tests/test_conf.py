@@ -11,7 +11,12 @@ from crossover.protocol.component import component, resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
-ALIASES = {"metric": "measure/metric", "encoder": "model/encoder", "feature": "model/features"}
+ALIASES = {
+    "metric": "measure/metric",
+    "encoder": "model/encoder",
+    "feature": "model/features",
+    "flaw": "data/flaw",
+}
 YAMLS = sorted(path for path in CONF.rglob("*.yaml") if path.parent != CONF)
 
 
@@ -69,8 +74,8 @@ def test_the_root_lists_every_group_once_and_composes() -> None:
         "override hydra/job_logging"
     }
     groups = {path.parent.relative_to(CONF).as_posix() for path in YAMLS}
-    assert listed | {"feature"} == groups, (
-        "features are chosen inside a model's yaml, every other group in the root"
+    assert listed | {"feature", "flaw"} == groups, (
+        "features are chosen inside a model's yaml, flaws inside a data source's, other groups in the root"
     )
     assert composed()["data"]["_target_"]
 

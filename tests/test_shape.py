@@ -16,7 +16,7 @@ NOUNS = {
     "data": "corpus", "measure": "score", "look": "finding", "split": "split", "protocol": "run_spec",
     "model": "classifier", "record": "run_record", "launch": "launcher", "study": "study", "report": "page",
     "measure/metric": "metric", "protocol/selection": "rule", "model/features": "block",
-    "model/encoder": "encoder",
+    "model/encoder": "encoder", "data/flaw": "flaw",
 }  # fmt: skip
 TORCH_FREE = ("data", "measure", "look", "split", "protocol", "record", "study", "report")
 

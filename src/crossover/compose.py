@@ -168,11 +168,26 @@ class Composed:
         return Store(Path(str(self.cfg.store)))
 
     @cached_property
+    def source(self) -> Source:
+        """The data source, its settings checked; nothing has been read."""
+        return cast(Source, self.made("data"))
+
+    @property
+    def to(self) -> Path:
+        """The folder a corpus is written to.
+
+        Raises:
+            BadInput: none is named.
+        """
+        if not self.cfg.to:
+            raise BadInput("to= names the folder to write the corpus to: to=mail")
+        return Path(str(self.cfg.to))
+
+    @cached_property
     def corpus(self) -> Corpus:
         """The corpus, loaded, checked and kept in the store."""
-        source = cast(Source, self.made("data"))
         with working("reading the data"):
-            corpus = source.load()
+            corpus = self.source.load()
             self.store.save_corpus(corpus)
         return corpus
 

@@ -15,6 +15,7 @@ from typing import Protocol, cast
 import pyarrow as pa
 
 from crossover.data.bad_input import BadInput
+from crossover.data.truth import Truth
 
 META_KINDS = ("category", "number", "time", "group", "votes")
 """What a declared meta column may hold; ``group`` columns are kept on one side of a grouped split."""
@@ -89,13 +90,16 @@ class Corpus:
     """An Arrow table of ``id``, ``text``, ``label`` (may be missing) and declared meta columns.
 
     ``meta`` maps each meta column to one of :data:`META_KINDS`. Strings stay as written: a text
-    "NA" is a text and an id 007 keeps its zeros. Build one with :meth:`from_columns`.
+    "NA" is a text and an id 007 keeps its zeros. ``truth`` says what was planted, where something
+    was; it is no part of the fingerprint, and no model or selection of rows carries it. Build one
+    with :meth:`from_columns`.
     """
 
     name: str
     table: pa.Table
     card: Card
     meta: Mapping[str, str] = field(default_factory=dict)
+    truth: Truth | None = None
 
     @classmethod
     def from_columns(

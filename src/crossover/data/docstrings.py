@@ -23,6 +23,8 @@ from typing import NamedTuple, cast
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Card, Corpus
 from crossover.data.facts import check_facts, check_names
+from crossover.data.flaw.flaw import Flaw
+from crossover.data.flaw.planting import planted
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "networkx": ("networkx",),
@@ -84,6 +86,7 @@ class Docstrings:
             ``python`` ("3.11") and ``platform`` ("linux") are as stated; else skipped, and the
             card says so.
         name: of the corpus.
+        flaw: name -> flaw planted after the checks, see docs/flaws.md.
     """
 
     libraries: list[str] = field(default_factory=lambda: list(LIBRARIES))
@@ -91,6 +94,7 @@ class Docstrings:
     min_words: int = 5
     expect: dict[str, object] | None = None
     name: str = "docstrings"
+    flaw: dict[str, Flaw] | None = None
 
     def load(self) -> Corpus:
         """Read the installed libraries.
@@ -125,7 +129,7 @@ class Docstrings:
         )
         if not differs:
             check_facts(corpus, expect, "the installed libraries")
-        return corpus
+        return planted(corpus, self.flaw)
 
 
 def read_library(library: str, per_library: int, min_words: int) -> list[Docstring]:

@@ -15,6 +15,8 @@ from typing import cast
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.data.facts import check_facts, check_names
+from crossover.data.flaw.flaw import Flaw
+from crossover.data.flaw.planting import planted
 from crossover.data.table_file import Columns, card_of, declared_meta, read_files, text_columns
 from crossover.data.table_rows import RawTable, Reading, from_arrow, stack
 
@@ -61,6 +63,7 @@ class HubDataset:
     cache_dir: str | None = None
     card: dict[str, object] | None = None
     expect: dict[str, object] | None = None
+    flaw: dict[str, Flaw] | None = None
 
     def load(self) -> Corpus:
         """Read, check and return the corpus.
@@ -87,7 +90,7 @@ class HubDataset:
         corpus = columns.corpus(table, self.name, card)
         if self.path is not None or expect.get("of") != "path":
             check_facts(corpus, expect, table.where)
-        return corpus
+        return planted(corpus, self.flaw)
 
     def _from_hub(self, keep: set[str]) -> RawTable:
         self._check_pinned()

@@ -12,6 +12,8 @@ from crossover.data import column_values
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import META_KINDS, Card, Corpus
 from crossover.data.facts import check_facts, check_names, check_sha256
+from crossover.data.flaw.flaw import Flaw
+from crossover.data.flaw.planting import planted
 from crossover.data.table_rows import RawTable, Reading, read_table, stack
 
 MISSING_LABEL = ("keep", "drop", "refuse")
@@ -115,6 +117,7 @@ class TableFile:
         card: the fields of a :class:`~crossover.data.corpus.Card`; what it leaves out is "unknown".
         expect: facts to check: ``rows``, ``labels`` (label -> count), ``sha256`` of a single file.
         name: of the corpus; None makes one of the file's.
+        flaw: name -> flaw planted after the checks, see docs/flaws.md.
     """
 
     path: str | list[str] | dict[str, str]
@@ -136,6 +139,7 @@ class TableFile:
     card: dict[str, object] | None = None
     expect: dict[str, object] | None = None
     name: str | None = None
+    flaw: dict[str, Flaw] | None = None
 
     def load(self) -> Corpus:
         """Read, check and return the corpus.
@@ -164,7 +168,7 @@ class TableFile:
         card = card_of(self.card, table.where)
         corpus = columns.corpus(table, name, card)
         check_facts(corpus, expect, table.where)
-        return corpus
+        return planted(corpus, self.flaw)
 
 
 def read_files(

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Card, Corpus
+from crossover.data.truth import Truth
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
@@ -52,13 +53,19 @@ class Store:
         return self.root / "cache"
 
     def save_corpus(self, corpus: Corpus) -> str:
-        """Keep a corpus under its fingerprint; returns it."""
+        """Keep a corpus under its fingerprint; returns it.
+
+        What was planted in it is kept beside it, as ``truth-<digest>.parquet`` and ``.json``: two
+        ways of planting may end in the same rows.
+        """
         fingerprint = corpus.fingerprint
         with self._directory(self.root / "corpora" / fingerprint) as folder:
             if folder is not None:
                 pq.write_table(corpus.table, folder / "corpus.parquet", compression="zstd")
                 plain = {"name": corpus.name, "meta": dict(corpus.meta), "card": corpus.card.to_json()}
                 _write_json(folder / "corpus.json", plain)
+        if corpus.truth is not None and corpus.truth.flaws:
+            self._save_truth(corpus.truth, self.root / "corpora" / fingerprint)
         return fingerprint
 
     def corpus(self, fingerprint: str) -> Corpus:
@@ -86,6 +93,14 @@ class Store:
                 f"{folder}: the rows hash to {corpus.fingerprint}; damaged: delete it and load again"
             )
         return corpus
+
+    def _save_truth(self, truth: Truth, folder: Path) -> None:
+        file = folder / f"truth-{truth.digest}.parquet"
+        if not file.exists():
+            _write_json(file.with_suffix(".json"), truth.to_json())
+            aside = folder / f".{file.name}.{secrets.token_hex(4)}"
+            pq.write_table(truth.table, aside, compression="zstd")
+            aside.rename(file)
 
     def save_split(self, split: Split) -> str:
         """Keep a split under its fingerprint; returns it."""

@@ -1,0 +1,1 @@
+"""Known flaws that can be planted in any corpus."""

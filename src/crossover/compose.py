@@ -247,8 +247,10 @@ class Composed:
         )
         models = {name: part(model, f"study.arms.{name}") for name, model in arms.items() if model}
         inherited = {"metric": self.metric, "selection": self.selection, "test_rows": self.cfg.test_rows}
-        unmade = {"corpus": None, "split": None, "arms": None}
-        given = dict(component(target, {**inherited, **plain, **unmade}).settings)
+        unmade = {"corpus": None, "split": None, "arms": None, "resplit": None}
+        takes = inspect.signature(resolve(target)).parameters
+        known = {name: value for name, value in {**inherited, **unmade}.items() if name in takes}
+        given = dict(component(target, {**known, **plain}).settings)
         rule_named(str(given.get("selection", self.selection)))
         if "limits" in plain:
             limits = cast(Mapping[str, object], plain["limits"] or {})
@@ -258,7 +260,20 @@ class Composed:
                 if limit is not None and (arm in models or arm not in arms)
             }
         given |= {"corpus": self.corpus, "split": self.split, "arms": models}
+        if "resplit" in inspect.signature(resolve(target)).parameters:
+            given["resplit"] = self.resplit
         return cast(Study, resolve(target)(**given))
+
+    def resplit(self, seed: int) -> Split:
+        """The config's split under another seed, not kept yet.
+
+        Raises:
+            BadInput: this kind of split has no seed.
+        """
+        recipe = part(self.plain("split"), "split")
+        if "seed" not in inspect.signature(resolve(recipe.target)).parameters:
+            raise BadInput(f"split={recipe.name} has no seed: the corpus cannot be split anew")
+        return cast(Splitter, build(recipe.with_settings(seed=seed))).split(self.corpus)
 
     def launcher(self, on_step: Callable[[int, int, str], None] | None = None) -> Launcher:
         """Where runs are executed; ``on_step`` is told how far a model's fitting is."""

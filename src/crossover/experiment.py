@@ -82,7 +82,7 @@ def _fit(
     spec: RunSpec, corpus: Corpus, split: Split, train_ids: tuple[str, ...]
 ) -> tuple[Selected, dict[str, float]]:
     """Choose settings by the spec's rule and fit the winner on the training rows."""
-    train, shared = corpus.rows(train_ids), corpus.rows(split.parts["select"])
+    train, shared = spec.training_rows(corpus, train_ids), spec.rows(corpus, split.parts["select"])
     models: list[Classifier] = []
 
     def make(settings: Mapping[str, object]) -> Classifier:
@@ -111,9 +111,9 @@ def _predict(
     model.cost_ = {}
     scored = scored_ids(split, train_ids, spec.test_rows)
     parts, ids = tuple(part for part, _ in scored), tuple(id_ for _, id_ in scored)
-    rows = corpus.rows(ids)
+    rows = spec.rows(corpus, ids)
     with clock() as took:
         probabilities = np.asarray(model.predict_proba(rows.texts, rows.meta), dtype=np.float64)
     cost = predict_cost(took, model, len(ids))
     predictions = Predictions(ids, parts, tuple(rows.labels), corpus.classes, probabilities)
-    return predictions, {**cost, **latency(model, corpus.rows(predictions.part("test").ids))}
+    return predictions, {**cost, **latency(model, spec.rows(corpus, predictions.part("test").ids))}

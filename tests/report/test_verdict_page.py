@@ -140,9 +140,9 @@ def test_an_empty_verdict_is_still_a_page() -> None:
 
 def test_a_study_of_another_kind_shows_its_numbers() -> None:
     page = text_of(
-        verdict_page({"study": "ablation", "sentence": "s", "numbers": {"effect": {"words": 0.25}}}).html()
+        verdict_page({"study": "novelty", "sentence": "s", "numbers": {"effect": {"words": 0.25}}}).html()
     )
-    assert "Ablation study" in page and "effect.words 0.25" in page
+    assert "Novelty study" in page and "effect.words 0.25" in page
 
 
 def test_numbers_that_are_no_numbers_are_dashes(verdict: dict[str, Any]) -> None:

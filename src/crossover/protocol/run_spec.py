@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import cast
 
 from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Corpus, Rows
 from crossover.protocol.component import Component
+from crossover.protocol.transform import Transform
 from crossover.split.nested_subsets import Subset
 
 
@@ -32,6 +34,8 @@ class RunSpec:
     whole train part. ``metric`` is the metric of record, ``budget`` the number of tuning trials
     (trial 0 is the published default), ``selection`` the rule that picks among them.
     ``test_rows`` caps the scored test rows by a seeded draw, the same for every arm.
+    ``text_transform`` changes every text the run reads, ``label_transform`` the labels of its
+    training rows (seeded by ``seeds.order``).
     """
 
     corpus: str
@@ -43,6 +47,8 @@ class RunSpec:
     selection: str = "inside"
     seeds: Seeds = field(default_factory=Seeds)
     test_rows: int | None = None
+    text_transform: Transform | None = None
+    label_transform: Transform | None = None
 
     def __post_init__(self) -> None:
         if self.budget < 1:
@@ -68,6 +74,9 @@ class RunSpec:
         ):
             if getattr(self, name) != default:
                 plain[name] = getattr(self, name)
+        for name in ("text_transform", "label_transform"):
+            if (transform := getattr(self, name)) is not None:
+                plain[name] = transform.to_json()
         seeds = {key: value for key, value in asdict(self.seeds).items() if value}
         if seeds:
             plain["seeds"] = seeds
@@ -93,7 +102,30 @@ class RunSpec:
             fields["subset"] = Subset(**cast(dict[str, object], plain["subset"]))  # type: ignore[arg-type]
         if "seeds" in plain:
             fields["seeds"] = Seeds(**cast(dict[str, int], plain["seeds"]))
+        for name in ("text_transform", "label_transform"):
+            if name in plain:
+                transform = dict(cast(Mapping[str, object], plain[name]))
+                transform["words"] = tuple(cast(Sequence[str], transform.get("words", ())))
+                fields[name] = Transform(**transform)  # type: ignore[arg-type]
         return cls(**fields)  # type: ignore[arg-type]
+
+    def rows(self, corpus: Corpus, ids: Iterable[str]) -> Rows:
+        """Rows to predict or select on, as this run reads them.
+
+        Raises:
+            BadInput: an id is unknown or has no label.
+        """
+        rows = corpus.rows(ids)
+        return replace(rows, texts=self.text_transform.texts(rows.texts)) if self.text_transform else rows
+
+    def training_rows(self, corpus: Corpus, ids: Iterable[str]) -> Rows:
+        """Rows to fit on, as this run reads them.
+
+        Raises:
+            BadInput: an id is unknown or has no label.
+        """
+        rows, change = self.rows(corpus, ids), self.label_transform
+        return replace(rows, labels=change.labels(rows.labels, self.seeds.order)) if change else rows
 
     @cached_property
     def digest(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,11 @@ from crossover.report.page import Block, Bullets, Code, Facts, Fold, Notice, Pag
 from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, rows, text, texts
 from crossover.report.tables import Cell, Column, Table, to_csv
 from crossover.report.visible_text import visible
+
+STUDIES = (
+    "ablation", "seed_variance", "calibration", "fold_variance", "diagnosis", "regularization_path",
+)  # fmt: skip
+"""Studies with a layout of their own, in ``<study>_sections.py`` beside this file."""
 
 
 class _Layout(NamedTuple):
@@ -234,7 +240,11 @@ def _facts(pairs: list[tuple[str, str]]) -> list[Block]:
 
 
 def _layout(verdict: Plain) -> _Layout:
-    """By the shape of the numbers: curves, scores, or anything else as names and values."""
+    """By the study's name, else by the shape of the numbers: curves, scores, or names and values."""
+    study = text(verdict, "study")
+    if study in STUDIES:
+        own = import_module(f"crossover.report.{study}_sections")
+        return _Layout(own.charts, own.warnings, own.head, own.sections, own.tables)
     arms = keyed_rows(mapping(verdict, "numbers"), "arms").values()
     if any("curve" in arm for arm in arms):
         page = crossover_sections
@@ -270,9 +280,8 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         _write(folder / name, data)
-    ours = ("learning_curves", "difference", "cost", "scores", "table_")
     for file in sorted(folder.iterdir()):
-        if file.name not in files and file.name.startswith(ours) and file.suffix in (".png", ".csv"):
+        if file.name not in files and file.suffix in (".png", ".csv"):
             file.unlink()
 
 

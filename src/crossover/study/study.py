@@ -40,7 +40,12 @@ class Verdict:
 
 
 class Study(Protocol):
-    """A study is constructed with its Corpus and Splits, and finds its runs by digest."""
+    """A study is constructed with its Corpus and Splits, and finds its runs by digest.
+
+    ``split`` is the one its verdict speaks of; a study that cuts the corpus anew (folds, re-splits)
+    lists those in an attribute ``more_splits``, and :func:`run` keeps them in the store. A study whose
+    constructor takes ``resplit`` is given a function seed -> Split, the config's split under that seed.
+    """
 
     name: str
     corpus: Corpus
@@ -115,6 +120,8 @@ def run(
     """
     failures: dict[str, Outcome] = {}
     records: dict[str, RunRecord] = {}
+    for split in getattr(study, "more_splits", ()):
+        store.save_split(split)
     while True:
         specs = study.plan(records)
         found = finished([s for s in specs if s.digest not in records], store)

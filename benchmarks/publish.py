@@ -33,7 +33,8 @@ def publish(study: Path, name: str, to: Path = PUBLISHED) -> Path:
 
 
 def without_folders(command: str) -> str:
-    """The command with file names in place of one machine's paths."""
+    """The command with file names in place of one machine's paths, in the store of its reader."""
+    command = re.sub(r" store=\S+", "", command)
     return re.sub(r"(=)(?:/[^\s'\"/]+)+/([^\s'\"/]+)", r"\1\2", command)
 
 

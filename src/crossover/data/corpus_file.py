@@ -32,16 +32,19 @@ def write_corpus(source: Source, folder: Path, on_step: OnStep | None = None) ->
     Raises:
         BadInput: the folder exists or cannot be made, or the source refuses.
     """
-    if folder.exists():
-        raise BadInput(f"to={folder}: there is one already; name another, or remove it first")
+    taken = f"to={folder}: there is one already; name another, or remove it first"
     aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
     try:
+        if folder.exists():
+            raise BadInput(taken)
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside.mkdir()
     except OSError as error:
         raise BadInput(f"to={folder}: {error.strerror or error}; name a folder you can write") from None
     try:
         _write(source, aside, on_step)
+        if folder.exists():  # made while this was written
+            raise BadInput(taken)
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -19,7 +19,7 @@ from crossover.data.corpus import Card, Corpus
 from crossover.data.facts import check_facts, check_names
 from crossover.data.flaw.flaw import Batch, Flaw, Ground, seconds
 from crossover.data.flaw.planting import NOTE, check_flaws, plant
-from crossover.data.mail_stock import CLASSES, REGIONS
+from crossover.data.mail_stock import CLASSES, REGIONS, slot_values
 from crossover.data.mail_writer import DAYS, FIRST_DAY, MailWriter
 from crossover.data.row_random import random_bits, uniform
 from crossover.data.truth import joined
@@ -99,16 +99,19 @@ class Inbox:
         Raises:
             BadInput: a size or a flaw that cannot be.
         """
-        if isinstance(self.rows, bool) or not len(CLASSES) <= self.rows <= MOST_ROWS:
+        whole = isinstance(self.rows, int) and not isinstance(self.rows, bool)
+        if not whole or not len(CLASSES) <= self.rows <= MOST_ROWS:
             raise BadInput(
-                f"{self.name}: rows={self.rows}; expected {len(CLASSES)} (one a class) to {MOST_ROWS:,}"
+                f"{self.name}: rows={self.rows!r}; expected {len(CLASSES)} (one a class) to {MOST_ROWS:,}, "
+                "such as data.rows=20000"
             )
         flaws = self.flaw or {}
         check_flaws(flaws)
         writer = MailWriter(self.seed)
         day = np.array([FIRST_DAY, FIRST_DAY + DAYS], "datetime64[s]")
         first, last = seconds(day)
-        ground = Ground(CLASSES, META, first, last, writer)
+        few = {"region": REGIONS, "domain": slot_values()["mail_ending"]}
+        ground = Ground(CLASSES, META, first, last, writer, few)
         for start in range(0, self.rows, rows_a_batch):
             numbers = np.arange(start, min(start + rows_a_batch, self.rows), dtype=np.uint64)
             batch = Batch(self._columns(writer, numbers), numbers, ground)

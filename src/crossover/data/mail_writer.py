@@ -105,10 +105,10 @@ class MailWriter:
             mails.append(template % dict(zip(names, values, strict=True)))
         return mails
 
-    def mail(self, kind: str, number: int) -> str:
-        """A single mail of a kind that is no row of any inbox."""
-        rows = np.array([(1 << 62) + number], np.uint64)
-        return self.texts(rows, [kind], self.senders(rows), self.times(rows))[0]
+    def mails(self, kinds: Sequence[str], numbers: Bits) -> list[str]:
+        """Mail of these kinds that is no row of any inbox; numbers below 2**62."""
+        rows = numbers + np.uint64(1 << 62)
+        return self.texts(rows, kinds, self.senders(rows), self.times(rows))
 
     def _bits(self, rows: Bits, name: str) -> Bits:
         return random_bits(rows, name, self.seed)

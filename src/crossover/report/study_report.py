@@ -41,7 +41,8 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
 
 
 def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]]]:
-    """The learning curves and differences of a verdict as flat rows."""
+    """The learning curves and differences of a verdict as flat rows, and the tables it states itself."""
+    stated = cast(Mapping[str, list[Mapping[str, object]]], numbers.get("tables", {}))
     arms = cast(Mapping[str, Mapping[str, object]], numbers.get("arms", {}))
     curves: list[Mapping[str, object]] = [
         {"arm": arm, **_flat(point)}
@@ -53,7 +54,8 @@ def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]
         for pair in cast(Sequence[Mapping[str, object]], numbers.get("pairs", ()))
         for point in cast(Sequence[Mapping[str, object]], pair.get("differences", ()))
     ]
-    return {name: rows for name, rows in (("curves", curves), ("differences", differences)) if rows}
+    own = {"curves": curves, "differences": differences, **stated}
+    return {name: rows for name, rows in own.items() if rows}
 
 
 def figures(folder: Path) -> list[Path]:

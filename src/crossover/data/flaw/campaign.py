@@ -13,11 +13,16 @@ import numpy as np
 
 from crossover.data.bad_input import BadInput
 from crossover.data.flaw.flaw import Batch, Flaw, Mask, Stage, check_class
-from crossover.data.row_random import below, random_bits, uniform
+from crossover.data.mail_writer import MailWriter
+from crossover.data.row_random import Bits, below, random_bits, uniform
 
 CHARACTERS_AN_EDIT = 130
 """One word is edited for every so many characters: two copies then stay above a Jaccard similarity
 of 1/2 in their character 5-grams."""
+
+MOST_EDITS = 3
+LONGEST_EDITED = 15
+"""A longer word, such as a link, holds too much of a text's 5-grams to be dropped or doubled."""
 
 _FILLERS = ("also", "again", "today", "please", "surely", "perhaps", "indeed", "soon", "now", "then")
 
@@ -48,18 +53,18 @@ class Campaign(Flaw):
         if self.since is not None:
             among &= batch.times(name) >= batch.from_date(name, self.since)
         number = below(self.bits(batch, name, "campaign"), self.campaigns)
-        labels, texts = batch.columns["label"], batch.columns["text"]
-        keys = [(str(labels[row]), int(number[row])) for row in range(len(labels))]
-        templates = {} if batch.ground.writer else self._first_rows(batch, name, among, keys)
-        for row in self.chosen(batch, name, among):
-            key = keys[row]
-            if key not in templates:
-                templates[key] = self._generated(batch, name, *key)
-            is_template = not batch.ground.writer and texts[row] == templates[key]
-            text = (
-                templates[key] if is_template else near_copy(templates[key], int(batch.keys[row]), self.seed)
-            )
-            batch.change(name, row, "text", text, f"{key[0]}/{key[1]}")
+        keys = [(str(label), int(number[row])) for row, label in enumerate(batch.columns["label"])]
+        rows = self.chosen(batch, name, among)
+        if batch.ground.writer:
+            templates = self._generated(batch.ground.writer, name, sorted({keys[row] for row in rows}))
+        else:
+            templates = self._first_rows(batch, name, among, keys)
+        edits = np.stack([self.bits(batch, name, f"edit {k}") for k in range(1 + MOST_EDITS)], axis=1)
+        for row in rows:
+            text, own = templates[keys[row]], batch.columns["text"][row]
+            if batch.ground.writer or own != text:
+                text = near_copy(text, edits[row])
+            batch.change(name, row, "text", text, f"{keys[row][0]}/{keys[row][1]}")
             batch.replaced[row] = True
 
     def _first_rows(
@@ -72,29 +77,41 @@ class Campaign(Flaw):
             first.setdefault(keys[row], str(batch.columns["text"][row]))
         return first
 
-    def _generated(self, batch: Batch, name: str, label: str, number: int) -> str:
-        """A mail of the class that is no row of the inbox."""
-        assert batch.ground.writer is not None
-        bits = random_bits(np.array([number], np.uint64), f"flaw {name} template", self.seed)
-        return batch.ground.writer.mail(label, int(bits[0] >> np.uint64(3)))
+    def _generated(
+        self, writer: MailWriter, name: str, keys: list[tuple[str, int]]
+    ) -> dict[tuple[str, int], str]:
+        """A mail of the class for each campaign, that is no row of the inbox."""
+        lots = [
+            random_bits(np.array([number], np.uint64), f"flaw {name} template {label}", self.seed)
+            for label, number in keys
+        ]
+        numbers = np.concatenate([np.empty(0, np.uint64), *lots]) >> np.uint64(3)
+        return dict(zip(keys, writer.mails([label for label, _ in keys], numbers), strict=True))
 
 
-def near_copy(text: str, key: int, seed: int) -> str:
+def near_copy(text: str, bits: Bits) -> str:
     """The text with other digits, and one word in some 130 characters dropped, doubled or joined by a filler.
 
-    The first word and line breaks stay. Texts of fewer characters only change digits.
+    The first word, the last and line breaks stay. Texts of fewer characters or words only change
+    digits.
+
+    Args:
+        text: of any length.
+        bits: ``1 + MOST_EDITS`` random numbers that decide the edits.
     """
-    bits = random_bits(np.arange(4, dtype=np.uint64) + np.uint64(key), "near copy", seed)
     shift = int(below(bits[:1], 9)[0]) + 1
-    text = "".join(str((int(c) + shift) % 10) if c in "0123456789" else c for c in text)
+    text = text.translate({ord("0") + digit: str((digit + shift) % 10) for digit in range(10)})
     words = text.split(" ")
-    for k in range(min(len(text) // CHARACTERS_AN_EDIT, 3)):
-        place = 1 + int(below(bits[k + 1 : k + 2], len(words) - 2)[0])
-        kind = int(bits[k + 1] >> np.uint64(62))
-        if kind == 0 and "\n" not in words[place]:
+    for lot in bits[1 : 1 + min(len(text) // CHARACTERS_AN_EDIT, MOST_EDITS)]:
+        if len(words) < 3:
+            break
+        place = 1 + int(below(lot, len(words) - 2))
+        kind, word = int(lot >> np.uint64(62)), words[place]
+        short = len(word) <= LONGEST_EDITED and "\n" not in word
+        if kind == 0 and short:
             del words[place]
-        elif kind == 1:
-            words.insert(place, words[place].split("\n")[0])
+        elif kind == 1 and short:
+            words.insert(place, word)
         else:
-            words.insert(place, _FILLERS[int(bits[k + 1] >> np.uint64(40)) % len(_FILLERS)])
+            words.insert(place, _FILLERS[int(lot >> np.uint64(40)) % len(_FILLERS)])
     return " ".join(words)

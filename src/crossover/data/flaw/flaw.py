@@ -28,11 +28,12 @@ class Stage(IntEnum):
 
     TIME = 0
     REPLACE_TEXT = 1
-    ADD_TEXT = 2
-    CUT_TEXT = 3
-    META = 4
-    REGROUP_LABELS = 5
-    CORRUPT_LABELS = 6
+    ADD_WORD = 2
+    ADD_LINE = 3
+    CUT_TEXT = 4
+    META = 5
+    REGROUP_LABELS = 6
+    CORRUPT_LABELS = 7
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Ground:
     """What a flaw may know of the whole corpus beyond the rows it is given.
 
     ``writer`` is the writer of generated mail where the rows are such; without one, the rows given
-    are the whole corpus.
+    are the whole corpus. ``values`` holds all values of the meta columns that have few.
     """
 
     classes: tuple[str, ...]
@@ -48,6 +49,7 @@ class Ground:
     first_time: str | None = None
     last_time: str | None = None
     writer: MailWriter | None = None
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -155,6 +157,8 @@ class Flaw(ABC):
         strength = self.strength
         if isinstance(strength, bool) or not isinstance(strength, int | float) or not 0 <= strength <= 1:
             raise BadInput(f"flaw {self.kind}: strength={strength!r}; expected a number from 0 to 1")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise BadInput(f"flaw {self.kind}: seed={self.seed!r}; expected a whole number from 0 on")
 
     @property
     def kind(self) -> str:
@@ -192,6 +196,17 @@ def check_class(flaw: str, label: str | None, batch: Batch) -> str:
     if label not in batch.classes:
         raise BadInput(f"flaw {flaw}: {label!r} is no class of the corpus; it has {batch.classes}")
     return str(label)
+
+
+def check_pair(flaw: str, between: list[str] | None, batch: Batch) -> list[str]:
+    """The two classes a flaw is told to mix up.
+
+    Raises:
+        BadInput: not two different ones, or not of the corpus.
+    """
+    if between is None or len(between) != 2 or between[0] == between[1]:
+        raise BadInput(f"flaw {flaw}: between={between}; expected two classes")
+    return [check_class(flaw, label, batch) for label in between]
 
 
 def seconds(times: npt.NDArray[np.datetime64]) -> list[str]:

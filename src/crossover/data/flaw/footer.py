@@ -23,7 +23,7 @@ class Footer(Flaw):
     line: str = "Please think of the trees before you print this message."
     stripped: bool = False
 
-    stage: ClassVar[Stage] = Stage.ADD_TEXT
+    stage: ClassVar[Stage] = Stage.ADD_LINE
 
     def plant(self, batch: Batch, name: str) -> None:
         """Append the line to the chosen rows of the class."""

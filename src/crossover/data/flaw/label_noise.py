@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from crossover.data.bad_input import BadInput
-from crossover.data.flaw.flaw import Batch, Flaw, Stage, check_class
+from crossover.data.flaw.flaw import Batch, Flaw, Stage, check_pair
 from crossover.data.row_random import below
 
 
@@ -30,9 +30,7 @@ class LabelNoise(Flaw):
         labels = batch.columns["label"]
         classes = sorted(batch.classes)
         if self.between is not None:
-            if len(set(self.between)) != 2:
-                raise BadInput(f"flaw {name}: between={self.between}; expected two classes")
-            classes = [check_class(name, label, batch) for label in self.between]
+            classes = check_pair(name, self.between, batch)
         if len(classes) < 2:
             raise BadInput(f"flaw {name}: the corpus has one class, {classes}; there is no wrong label")
         among = np.array([label in classes for label in labels], bool)

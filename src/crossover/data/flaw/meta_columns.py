@@ -36,7 +36,7 @@ class MetaColumns(Flaw):
     def plant(self, batch: Batch, name: str) -> None:
         """Append the columns."""
         label = check_class(name, self.label, batch)
-        if len(set(self.columns)) != len(ROLES):
+        if not self.columns or len(self.columns) != len(ROLES) or len(set(self.columns)) != len(ROLES):
             raise BadInput(f"flaw {name}: columns={self.columns}; expected four different names")
         told = 2 * self.strength * batch.equal("label", label)
         pair = told + self._normal(batch, name, "redundant")

@@ -22,7 +22,7 @@ class Signature(Flaw):
     signer: str = "Marit Oduya-Brandt"
     place: str = "Eastbridge Office"
 
-    stage: ClassVar[Stage] = Stage.ADD_TEXT
+    stage: ClassVar[Stage] = Stage.ADD_LINE
 
     def plant(self, batch: Batch, name: str) -> None:
         """Sign the chosen rows of the class."""

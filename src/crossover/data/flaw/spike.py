@@ -26,10 +26,12 @@ class Spike(Flaw):
     since: str | None = None
     days: int = 14
 
-    stage: ClassVar[Stage] = Stage.ADD_TEXT
+    stage: ClassVar[Stage] = Stage.ADD_WORD
 
     def plant(self, batch: Batch, name: str) -> None:
-        """Insert the word between two words of each chosen text, line breaks kept."""
+        """Insert the word behind a word of each chosen text, line breaks kept."""
+        if len(self.word.split()) != 1 or self.word != self.word.strip():
+            raise BadInput(f"flaw {name}: word={self.word!r}; expected one word")
         if self.days < 1:
             raise BadInput(f"flaw {name}: days={self.days}; expected at least 1")
         since, times = batch.from_date(name, self.since), batch.times(name)
@@ -37,6 +39,6 @@ class Spike(Flaw):
         bits = self.bits(batch, name, "place")
         for row in self.chosen(batch, name, (times >= since) & (times < until)):
             words = str(batch.columns["text"][row]).split(" ")
-            place = int(below(bits[row : row + 1], len(words) + 1)[0])
+            place = 1 + int(below(bits[row : row + 1], len(words))[0])
             text = " ".join([*words[:place], self.word, *words[place:]])
             batch.change(name, row, "text", text, self.word)

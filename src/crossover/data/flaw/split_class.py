@@ -30,3 +30,5 @@ class SplitClass(Flaw):
         for row in self.chosen(batch, name, batch.equal("label", label)):
             batch.change(name, row, "label", second, "cut at random")
         batch.classes.append(second)
+        if self.strength == 1:
+            batch.classes.remove(label)

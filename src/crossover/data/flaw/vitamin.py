@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from crossover.data.bad_input import BadInput
-from crossover.data.flaw.flaw import Batch, Flaw, Stage, check_class, written
+from crossover.data.flaw.flaw import Batch, Flaw, Stage, check_pair, written
 from crossover.data.row_random import below
 
 ANNOTATORS = ("ann", "ben", "cleo")
@@ -34,9 +33,7 @@ class Vitamin(Flaw):
 
     def plant(self, batch: Batch, name: str) -> None:
         """Write the mail and the votes of the chosen rows."""
-        if self.between is None or len(set(self.between)) != 2:
-            raise BadInput(f"flaw {name}: between={self.between}; expected two classes")
-        pair = [check_class(name, label, batch) for label in self.between]
+        pair = check_pair(name, self.between, batch)
         labels = batch.columns["label"]
         column = next((c for c, kind in batch.kinds.items() if kind == "votes"), self.votes)
         if column not in batch.kinds:

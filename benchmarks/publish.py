@@ -28,7 +28,8 @@ def publish(study: Path, name: str, to: Path = PUBLISHED) -> Path:
     for kind in ("tables", "figures"):
         if (study / kind).is_dir():
             shutil.copytree(study / kind, folder / kind)
-    (folder / "README.md").write_text(page(name, verdict), encoding="utf-8")
+    drawn = sorted(file.stem for file in (folder / "figures").glob("*.png"))
+    (folder / "README.md").write_text(page(name, verdict, drawn), encoding="utf-8")
     return folder
 
 
@@ -38,10 +39,12 @@ def without_folders(command: str) -> str:
     return re.sub(r"(=)(?:/[^\s'\"/]+)+/([^\s'\"/]+)", r"\1\2", command)
 
 
-def page(name: str, verdict: dict) -> str:
-    """A page of Markdown: the sentence, what it speaks of, its flags, and the command."""
+def page(name: str, verdict: dict, drawn: list[str]) -> str:
+    """A page of Markdown: the sentence, what it speaks of, its flags, the command, the figures drawn."""
+    main = [kind for kind in drawn if kind in ("learning_curves", "difference_1")]
+    shown = main or drawn
     flags = "".join(f"- {flag}\n" for flag in verdict["flags"])
-    figures = "".join(f"![{kind}](figures/{kind}.png)\n\n" for kind in ("learning_curves", "difference_1"))
+    figures = "".join(f"![{kind}](figures/{kind}.png)\n\n" for kind in shown)
     return (
         f"# {name}\n\n{verdict['sentence']}\n\n{verdict['population']}\n\n{flags}\n"
         f"Next: {verdict['next_step']}\n\n```\n{verdict['numbers']['commands']['study']}\n```\n\n{figures}"

@@ -31,7 +31,7 @@ def printed(command: str, folder: Path) -> str:
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{command}\nended with {done.returncode}:\n{done.stderr}")
-    return done.stdout.replace(f"{folder}/", "").strip()
+    return done.stdout.replace(f"{folder}/", "").strip("\n")
 
 
 def main() -> None:

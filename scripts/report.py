@@ -4,16 +4,13 @@ python scripts/report.py of=crossover-0123456789abcdef
 python scripts/report.py
 """
 
-import json
-
 from rich.console import Console
 
 from crossover.compose import DONE, Composed, command
-from crossover.data.bad_input import BadInput
 from crossover.report.runs_table import runs_table
 from crossover.report.tables import to_rich
 from crossover.report.terminal import print_verdict
-from crossover.report.verdict_page import verdict_tables, write_report
+from crossover.report.verdict_page import stored_verdict, verdict_tables, write_report
 
 
 def task(composed: Composed) -> int:
@@ -23,13 +20,10 @@ def task(composed: Composed) -> int:
         console.print(to_rich(runs_table(record.to_json() for record in store.runs())))
         return DONE
     folder = store.root / "studies" / str(composed.cfg.of)
-    if not (folder / "verdict.json").is_file():
-        known = sorted(path.name for path in (store.root / "studies").iterdir())
-        raise BadInput(f"of={composed.cfg.of}: no such study in {store.root}; there are {known}")
-    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    verdict = stored_verdict(folder)
     for table in verdict_tables(verdict):
         console.print(to_rich(table))
-    print_verdict(verdict["sentence"], write_report(verdict, folder))
+    print_verdict(verdict, write_report(verdict, folder))
     return DONE
 
 

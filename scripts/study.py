@@ -1,7 +1,6 @@
 """A study: many runs, one verdict, one report. Finished runs are kept, a killed study resumes.
 
 python scripts/study.py study=crossover data=table_file data.path=my.csv data.text=message data.label=kind
-python scripts/study.py study=crossover --dry-run     what would run, what is kept, what it takes
 """
 
 import sys
@@ -10,27 +9,29 @@ from crossover.compose import DONE, SOME_FAILED, Composed, command
 from crossover.launch.launcher import Outcome
 from crossover.report.study_report import publish
 from crossover.report.terminal import print_failures, print_plan, print_verdict, progress
+from crossover.report.verdict_page import stored_verdict
 from crossover.study.expected import expected
 from crossover.study.study import run
 
 
 def task(composed: Composed) -> int:
     """Plan, run what is missing, conclude, write the report."""
-    mirror, study, store = composed.mirror, composed.study, composed.store
+    mirror, store = composed.mirror, composed.store
     if composed.cfg.dry_run:
-        print_plan(expected(study, store))
+        print_plan(expected(composed.study, store))
         return DONE
+    study = composed.registered_study()
     with progress() as bars:
 
         def ended(outcome: Outcome) -> None:
             bars.run_done()
-            if outcome.record is not None:
+            if outcome.record:
                 mirror.run(outcome.record, store.root / "wandb")
 
         result = run(study, composed.launcher(bars.on_step), store, bars.batch, ended)
     report = publish(result, study, store, composed.invocation, mirror)
     print_failures(result.failures, store.root)
-    print_verdict(result.verdict.sentence, report)
+    print_verdict(stored_verdict(report.parent), report)
     return SOME_FAILED if result.failures else DONE
 
 

@@ -27,6 +27,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus, Source
 from crossover.launch.launcher import Launcher
 from crossover.protocol.component import Component, build, component, resolve
+from crossover.protocol.hypothesis import Hypothesis
 from crossover.protocol.run_spec import RunSpec, Seeds
 from crossover.protocol.selection.rule import rule_named
 from crossover.record.store import Store
@@ -36,6 +37,7 @@ from crossover.report.visible_text import visible
 from crossover.split.nested_subsets import Subset, subset_ids
 from crossover.split.split import Split, Splitter
 from crossover.study.crossover import Limit
+from crossover.study.registered import register
 from crossover.study.study import Study
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -274,6 +276,21 @@ class Composed:
         if "seed" not in inspect.signature(resolve(recipe.target)).parameters:
             raise BadInput(f"split={recipe.name} has no seed: the corpus cannot be split anew")
         return cast(Splitter, build(recipe.with_settings(seed=seed))).split(self.corpus)
+
+    @property
+    def hypothesis(self) -> Hypothesis | None:
+        """The pre-registered hypothesis, where one is stated."""
+        stated = self.plain("hypothesis")
+        return None if stated is None else made_of(Hypothesis, stated, "hypothesis")
+
+    def registered_study(self) -> Study:
+        """The study, its hypothesis written down: from here on it may be run.
+
+        Raises:
+            BadInput: another hypothesis was registered for it, or one that names no arm.
+        """
+        register(self.hypothesis, self.study, self.store)
+        return self.study
 
     def launcher(self, on_step: Callable[[int, int, str], None] | None = None) -> Launcher:
         """Where runs are executed; ``on_step`` is told how far a model's fitting is."""

@@ -1,15 +1,24 @@
 """The writer of generated mail: each row by itself, slots filled from the row, no mail of one cloth."""
 
-import json
 import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from crossover.data.mail_stock import CLASSES, PARTS, REGIONS, SPECIAL, fragments, slot_values
-from crossover.data.mail_writer import DAYS, FIRST_DAY, MONTHS, PLACES, STRAY, MailWriter, _mailbox
+from crossover.data.mail_writer import (
+    DAYS,
+    FIRST_DAY,
+    MONTHS,
+    PLACES,
+    STRAY,
+    MailWriter,
+    _mailbox,
+    _make_different,
+)
 
 ROWS = np.arange(3000, dtype=np.uint64)
 
@@ -58,21 +67,26 @@ def test_no_mail_says_one_thing_twice(good):
         assert len(set(sentences)) == len(sentences)
 
 
-def test_fragments_come_from_the_own_class_but_for_the_share_of_strays():
-    found = dict.fromkeys(PARTS, 0)
-    # A mail's fragments are looked up by their form: those without slots stand as written.
-    fixed = {part: [f for f in fragments("phishing")[part] if "%" not in f] for part in PARTS}
-    others = {part: {k: [f for f in fragments(k)[part] if "%" not in f] for k in CLASSES} for part in PARTS}
-    mails = written(ROWS, "phishing")
-    for part in ("subject", "opening", "signature"):
-        own = sum(any(line in mail for line in fixed[part]) for mail in mails)
-        chance = (1 - STRAY[part]) * len(fixed[part]) / len(fragments("phishing")[part])
-        chance += STRAY[part] / 4 * sum(
-            any(f in line for f in fixed[part])
-            for kind, lines in others[part].items() if kind != "phishing" for line in lines
-        ) / 50  # fmt: skip
-        found[part] = own / len(mails)
-        assert abs(found[part] - chance) < 4 * (chance / len(mails)) ** 0.5 + 0.01, part
+@pytest.mark.parametrize("place", PLACES)
+def test_fragments_are_of_the_own_class_but_for_the_share_of_strays(place):
+    rows, part = np.arange(40_000, dtype=np.uint64), place.split(" ")[0]
+    for kind in (0, 3):
+        chosen = MailWriter(0)._fragments(rows, np.full(len(rows), kind), place)
+        stocks = np.bincount(chosen.stock, minlength=7)
+        expected = [len(rows) * (1 - STRAY[part] if k == kind else STRAY[part] / 4) for k in range(5)]
+        assert chisquare(stocks[:5], expected).pvalue > 1e-4 and not stocks[5:].any()
+        own = chosen.number[chosen.stock == kind]
+        count = len(fragments(CLASSES[kind])[part])
+        assert chisquare(np.bincount(own, minlength=count)).pvalue > 1e-4, "each fragment as often"
+
+
+@pytest.mark.parametrize(("kind", "lenders"), [("spear_phishing", (4, 2)), ("vitamin", (0, 1))])
+def test_special_kinds_say_their_own_and_borrow_the_rest_from_neighbours(kind, lenders):
+    rows, own = np.arange(4000, dtype=np.uint64), (*CLASSES, *SPECIAL).index(kind)
+    for place in PLACES:
+        stocks = set(MailWriter(0)._fragments(rows, np.full(len(rows), own), place).stock.tolist())
+        borrows = place in ("opening", "pressure", "signature")
+        assert stocks == ({own, *lenders} if borrows else {own})
 
 
 def test_every_fragment_is_used(good):
@@ -95,7 +109,8 @@ def test_senders_are_people_of_their_region():
 
 
 def test_some_senders_write_often_and_most_write_once():
-    address, counts = np.unique(MailWriter(0).senders(np.arange(20_000, dtype=np.uint64)).address, return_counts=True)
+    senders = MailWriter(0).senders(np.arange(20_000, dtype=np.uint64))
+    address, counts = np.unique(senders.address, return_counts=True)
     assert counts.max() > 20
     assert 0.3 < len(address) / 20_000 < 0.9
     assert np.median(counts) == 1
@@ -127,10 +142,8 @@ def test_months_named_follow_the_time_sent():
     assert named > 300
 
 
-def test_money_and_places_are_of_the_senders_region():
+def test_streets_are_of_the_senders_region():
     senders = MailWriter(0).senders(ROWS)
-    for place in PLACES:
-        assert place.split(" ")[0] in PARTS
     streets = {street: region for region in REGIONS for street in slot_values()[f"street {region}"]}
     seen = 0
     for mail, region in zip(written(ROWS, "good"), senders.region, strict=True):
@@ -140,27 +153,28 @@ def test_money_and_places_are_of_the_senders_region():
     assert seen > 300
 
 
-def test_the_two_asks_and_the_two_details_of_a_mail_differ_in_fragment():
-    writer = MailWriter(0)
-    rows = np.arange(60_000, dtype=np.uint64)
-    from crossover.data.mail_writer import _make_different
-
+@pytest.mark.parametrize("part", ["ask", "detail"])
+def test_the_two_asks_and_the_two_details_of_a_mail_are_made_to_differ(part):
+    writer, rows = MailWriter(0), np.arange(60_000, dtype=np.uint64)
     own = np.zeros(len(rows), np.int64)
-    for part in ("ask", "detail"):
-        first, later = writer._fragments(rows, own, f"{part} 1"), writer._fragments(rows, own, f"{part} 2")
-        assert ((first.stock == later.stock) & (first.number == later.number)).sum() > 100
-        _make_different(first, later)
-        assert not ((first.stock == later.stock) & (first.number == later.number)).any()
-        assert (later.number < later.counts[later.stock]).all()
-
-
-def test_a_single_mail_is_no_row_of_an_inbox():
-    writer = MailWriter(0)
-    assert writer.mail("vitamin", 0) == writer.mail("vitamin", 0) != writer.mail("vitamin", 1)
-    assert writer.mail("good", 0) not in set(written(ROWS, "good"))
-    assert json.dumps(writer.mail("spear_phishing", 3))
+    first, later = writer._fragments(rows, own, f"{part} 1"), writer._fragments(rows, own, f"{part} 2")
+    same = (first.stock == later.stock) & (first.number == later.number)
+    assert same.sum() > 100
+    before = later.number.copy()
+    _make_different(first, later)
+    assert not ((first.stock == later.stock) & (first.number == later.number)).any()
+    assert (later.number < later.counts[later.stock]).all()
+    assert (later.number[~same] == before[~same]).all()
 
 
 def test_another_seed_writes_other_mail(good):
     other = written(ROWS, "good", seed=1)
     assert not set(other) & set(good)
+
+
+def test_mails_of_no_inbox_are_asked_for_by_kind_and_number():
+    writer, numbers = MailWriter(0), np.arange(4, dtype=np.uint64)
+    mails = writer.mails(["vitamin", "good", "good", "spear_phishing"], numbers)
+    assert mails == [writer.mails([kind], numbers[k : k + 1])[0]
+                     for k, kind in enumerate(["vitamin", "good", "good", "spear_phishing"])]  # fmt: skip
+    assert len(set(mails)) == 4 and not set(mails) & set(written(ROWS, "good"))

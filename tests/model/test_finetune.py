@@ -242,6 +242,16 @@ def test_more_frozen_layers_than_there_are_is_refused(encoder: Encoder) -> None:
         fitted(encoder, freeze_layers=3)
 
 
+def test_layer_decay_changes_the_course_and_at_one_is_no_part_of_the_name(encoder: Encoder) -> None:
+    slower = fitted(encoder, max_steps=3, layer_decay=0.3).predict_proba(TEST.texts)
+    assert not np.array_equal(slower, fitted(encoder, max_steps=3).predict_proba(TEST.texts))
+    target = "crossover.model.finetune.Finetune"
+    settings = {"encoder": {"_target_": "crossover.model.encoder.encoder.Encoder"}}
+    assert component(target, {**settings, "layer_decay": 1}) == component(target, settings)
+    with pytest.raises(BadInput, match=r"layer_decay=1\.5; expected above 0, at most 1"):
+        fitted(encoder, max_steps=3, layer_decay=1.5)
+
+
 def test_texts_are_read_up_to_the_lower_of_both_limits(encoder: Encoder) -> None:
     model = fitted(encoder, max_steps=1, max_length=8)
     long = ["free win cash prize claim " + "lunch " * 40, "free win cash prize claim a"]

@@ -293,3 +293,35 @@ def test_logits_of_shuffled_rows_have_the_same_bits(tiny_model: Path) -> None:
         alone = net([tokens[3]]).double().numpy()
     np.testing.assert_allclose(found[3], alone[0], atol=1e-5)
     assert predict_logits(net, []).shape == (0, 2)
+
+
+def test_layer_decay_lowers_the_peak_rate_layer_by_layer_and_leaves_head_and_weight_decay_alone(
+    tiny_model: Path,
+) -> None:
+    net = network(tiny_model)
+    recipe = Recipe(
+        planned_steps=2, steps=2, learning_rate=1e-3, head_learning_rate=1e-2, layer_decay=0.5, batch_size=4
+    )
+    optimiser = training_loop._optimiser(net, recipe)
+    group_of = {id(p): group for group in optimiser.param_groups for p in group["params"]}
+    assert len(group_of) == len(list(net.parameters())), "every parameter is in one group"
+    for name, parameter in net.named_parameters():
+        group = group_of[id(parameter)]
+        below = 2 if ".embeddings." in name else 1 if ".layer.0." in name else 0
+        assert group["peak"] == pytest.approx(1e-2 if name.startswith("head.") else 1e-3 * 0.5**below), name
+        assert group["weight_decay"] == (0.01 if parameter.ndim > 1 else 0.0)
+
+
+def test_a_layer_decay_of_one_groups_and_trains_as_before(tiny_model: Path) -> None:
+    assert len(training_loop._optimiser(network(tiny_model), RECIPE).param_groups) == 4
+    moved = {}
+    for decay in (1.0, 0.5):
+        net = network(tiny_model)
+        before = weights(net)
+        recipe = Recipe(planned_steps=1, steps=1, learning_rate=1e-3, batch_size=4, layer_decay=decay)
+        train(net, net.backbone.tokenize(TEXTS), TARGETS, recipe)
+        moved[decay] = {name: float((value - before[name]).abs().max()) for name, value in weights(net).items()}
+    # AdamW's first step is of the size of the rate, whatever the gradient.
+    low, top = "module.encoder.layer.0.output.dense.weight", "module.encoder.layer.1.output.dense.weight"
+    assert moved[0.5][top] == pytest.approx(moved[1.0][top], rel=1e-3)
+    assert moved[0.5][low] == pytest.approx(0.5 * moved[1.0][low], rel=0.01)

@@ -5,7 +5,9 @@ import multiprocessing
 import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from planted_rows import flaw_of, plain, planted
 from toy import bayes, toy_store
 
 from crossover import experiment
@@ -112,3 +114,42 @@ def test_two_writers_of_one_digest_leave_one_whole_run(tmp_path: Path) -> None:
     assert len(list(Store(tmp_path).runs())) == 1
     assert [p.name for p in (tmp_path / "runs").iterdir() if p.name.startswith(".")] == []
     assert len(next(Store(tmp_path).runs()).predictions) > 0
+
+
+def test_what_was_planted_is_kept_beside_the_corpus_and_never_read_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    flaws = {name: flaw_of(name, strength=0.3) for name in ("label_noise", "meta_columns", "vitamin")}
+    corpus = planted("inbox", flaws, 200)
+    assert corpus.truth is not None
+    folder = tmp_path / "corpora" / store.save_corpus(corpus)
+    file = folder / f"truth-{corpus.truth.digest}.parquet"
+    assert {path.name for path in folder.iterdir()} == {
+        "corpus.json", "corpus.parquet", file.name, file.with_suffix(".json").name
+    }  # fmt: skip
+    assert pq.read_table(file).equals(corpus.truth.table)
+    assert json.loads(file.with_suffix(".json").read_text()) == corpus.truth.to_json()
+    again = store.corpus(corpus.fingerprint)
+    assert again.truth is None and again.table.equals(corpus.table)
+    assert set(json.loads((folder / "corpus.json").read_text())) == {"name", "meta", "card"}
+    written = file.stat().st_mtime_ns
+    store.save_corpus(corpus)
+    assert file.stat().st_mtime_ns == written, "what is kept is not written again"
+
+
+def test_two_ways_of_planting_that_end_in_the_same_rows_are_both_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    fingerprint = store.save_corpus(plain("inbox"))
+    stripped = [
+        planted("inbox", {"footer": flaw_of("footer", strength=strength, stripped=True)})
+        for strength in (0.2, 0.4)
+    ]
+    assert {store.save_corpus(corpus) for corpus in stripped} == {fingerprint}
+    kept = {path.stem for path in (tmp_path / "corpora" / fingerprint).glob("truth-*.parquet")}
+    assert kept == {f"truth-{corpus.truth.digest}" for corpus in stripped if corpus.truth} and len(kept) == 2
+
+
+def test_nothing_planted_leaves_no_truth(tmp_path: Path) -> None:
+    corpus = planted("inbox", {"footer": flaw_of("footer")}, 50)
+    assert corpus.truth is not None
+    folder = tmp_path / "corpora" / Store(tmp_path).save_corpus(corpus)
+    assert {path.name for path in folder.iterdir()} == {"corpus.json", "corpus.parquet"}

@@ -48,6 +48,8 @@ class Finetune(Classifier):
         freeze_embeddings: leave the embeddings as they are.
         freeze_layers: leave the embeddings and so many of the lowest layers as they are.
         dtype: bfloat16 is mixed precision; weights stay float32.
+        layer_decay: each layer's peak rate is this times that of the layer above it; the top layer
+            has ``learning_rate``, the embeddings come below the lowest layer (Howard & Ruder 2018).
         seed: of the new weights and of dropout.
         order_seed: of the rows' order.
     """
@@ -81,6 +83,7 @@ class Finetune(Classifier):
         freeze_embeddings: bool = False,
         freeze_layers: int = 0,
         dtype: str = "float32",
+        layer_decay: float = 1.0,
         seed: int = 0,
         order_seed: int = 0,
     ) -> None:
@@ -105,6 +108,7 @@ class Finetune(Classifier):
         self.freeze_embeddings = freeze_embeddings
         self.freeze_layers = freeze_layers
         self.dtype = dtype
+        self.layer_decay = layer_decay
         self.seed = seed
         self.order_seed = order_seed
 
@@ -122,6 +126,8 @@ class Finetune(Classifier):
                 raise BadInput(f"Finetune: {name}={getattr(self, name)}; expected at least 0")
         if not 0 <= self.warmup <= 1:
             raise BadInput(f"Finetune: warmup={self.warmup}; expected a share of the steps, 0 to 1")
+        if not 0 < self.layer_decay <= 1:
+            raise BadInput(f"Finetune: layer_decay={self.layer_decay}; expected above 0, at most 1")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise BadInput(f"Finetune: dropout={self.dropout}; expected 0 to under 1, or null")
         if self.max_length < 4:
@@ -242,6 +248,7 @@ class Finetune(Classifier):
             weight_decay=self.weight_decay,
             clip=self.clip,
             dtype=self.dtype,
+            layer_decay=self.layer_decay,
             evaluate_every=self.evaluate_every,
             patience=self.patience,
         )
@@ -262,18 +269,14 @@ class Finetune(Classifier):
 
     def _freeze(self, network: Network) -> None:
         """Switch gradients off in the embeddings and the lowest layers, as the settings say."""
-        from torch import nn
-
         if not (self.freeze_embeddings or self.freeze_layers):
             return
-        module = network.module
-        count = int(network.backbone.config.num_hidden_layers)
-        stacks = [m for m in module.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-        if self.freeze_layers > count or not stacks:
-            raise BadInput(f"Finetune: freeze_layers={self.freeze_layers}, the model has {count} layers")
-        inside = {id(p) for p in stacks[0].parameters()}
-        for name, parameter in module.named_parameters():
-            if id(parameter) not in inside and any(part in name for part in ("emb", "wte", "wpe")):
-                parameter.requires_grad_(False)
-        for layer in list(stacks[0])[: self.freeze_layers]:
+        layers = network.layers()
+        if self.freeze_layers > len(layers):
+            raise BadInput(
+                f"Finetune: freeze_layers={self.freeze_layers}, the model has {len(layers)} layers"
+            )
+        for parameter in network.embeddings():
+            parameter.requires_grad_(False)
+        for layer in layers[: self.freeze_layers]:
             layer.requires_grad_(False)

@@ -70,6 +70,7 @@ class LinearClassifier(Classifier):
         rows = Rows(list(texts), list(labels), {name: list(values) for name, values in (meta or {}).items()})
         self.stack_ = self._new_stack()
         matrix = self.stack_.fit_transform(rows.texts, rows.meta)
+        self._count_encoding()
         self.weights_, self.intercept_ = self._solve(matrix, codes, rows)
         if not (np.isfinite(self.weights_).all() and np.isfinite(self.intercept_).all()):
             raise FloatingPointError(f"{type(self).__name__}: the weights are not finite")
@@ -80,6 +81,7 @@ class LinearClassifier(Classifier):
         """(texts, classes) probabilities; a row depends on its own text and meta only, bit for bit."""
         self._require_fitted()
         matrix = self.stack_.transform(texts, meta)
+        self._count_encoding()
         return self._spread(softmax(scores(matrix, self.weights_, self.intercept_), axis=1), self.present_)
 
     def coefficients(self) -> Coefficients:
@@ -103,6 +105,11 @@ class LinearClassifier(Classifier):
         self.weights_ = arrays["weights"].astype(np.float64)
         self.intercept_ = arrays["intercept"].astype(np.float64)
         self.parameters_ = self.weights_.size + self.intercept_.size
+
+    def _count_encoding(self) -> None:
+        """Add what the last matrix took, and would have taken, to ``cost_``."""
+        before: dict[str, float] = getattr(self, "cost_", {})
+        self.cost_ = before | {name: before.get(name, 0.0) + s for name, s in self.stack_.cost_.items()}
 
     def _new_stack(self) -> FeatureStack:
         return FeatureStack(self.features or self._default_features())

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from crossover.data.bad_input import BadInput
 from crossover.model.batching import (
     length_groups,
     padded_length,
@@ -40,7 +41,8 @@ class Recipe:
 
     ``planned_steps`` is the length of the learning-rate schedule, ``steps`` where training
     stops; ``warmup`` is a share of the plan. Every ``evaluate_every`` steps the validation loss
-    is taken, and after ``patience`` evaluations without a better one training ends.
+    is taken, and after ``patience`` evaluations without a better one training ends. The rate of a
+    layer is ``layer_decay`` times that of the layer above it.
     """
 
     planned_steps: int
@@ -52,6 +54,7 @@ class Recipe:
     weight_decay: float = 0.01
     clip: float = 1.0
     dtype: str = "float32"
+    layer_decay: float = 1.0
     evaluate_every: int = 20
     patience: int = 5
 
@@ -85,6 +88,30 @@ class Network(nn.Module):
         pooled = self.backbone.forward_pooled(*self.backbone.collate(tokens, width))
         logits: Tensor = self.head(self.dropout(pooled))
         return logits.float()
+
+    def layers(self) -> list[nn.Module]:
+        """The transformer's layers, lowest first.
+
+        Raises:
+            BadInput: the architecture keeps them in no list.
+        """
+        count = int(self.backbone.config.num_hidden_layers)
+        lists = [m for m in self.module.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+        if not lists:
+            raise BadInput(
+                f"{type(self.module).__name__} keeps its {count} layers in no list: "
+                "freeze_layers, freeze_embeddings and layer_decay do not apply to it"
+            )
+        return list(lists[0])
+
+    def embeddings(self) -> list[nn.Parameter]:
+        """The parameters below the lowest layer."""
+        inside = {id(parameter) for layer in self.layers() for parameter in layer.parameters()}
+        return [
+            parameter
+            for name, parameter in self.module.named_parameters()
+            if id(parameter) not in inside and any(part in name for part in ("emb", "wte", "wpe"))
+        ]
 
 
 def train(
@@ -177,24 +204,39 @@ def _gradient(network: Network, tokens: Tokens, goal: Tensor, weights: Tensor | 
 
 
 def _optimiser(network: Network, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; biases and normalisation weights do not decay, the head has its own rate."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    """AdamW; biases and normalisation weights do not decay, head and layers have rates of their own."""
+    depth = _depths(network) if recipe.layer_decay != 1.0 else {}
+    groups: dict[tuple[bool, bool, int], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+            key = (name.startswith("head."), parameter.ndim > 1, depth.get(id(parameter), 0))
+            groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
         [
             {
                 "params": parameters,
-                "peak": recipe.head_learning_rate if head else recipe.learning_rate,
+                "peak": recipe.head_learning_rate
+                if head
+                else recipe.learning_rate * recipe.layer_decay**below,
                 "weight_decay": recipe.weight_decay if decays else 0.0,
             }
-            for (head, decays), parameters in groups.items()
+            for (head, decays, below), parameters in groups.items()
         ],
         betas=(0.9, 0.999),
         eps=1e-8,
         fused=True,
     )
+
+
+def _depths(network: Network) -> dict[int, int]:
+    """How far below the top layer each parameter (by id) lies; those above all layers are left out."""
+    layers = network.layers()
+    depths = {
+        id(parameter): below
+        for below, layer in enumerate(reversed(layers))
+        for parameter in layer.parameters()
+    }
+    return {**{id(parameter): len(layers) for parameter in network.embeddings()}, **depths}
 
 
 def _schedule(step: int, planned: int, warmup: float) -> float:

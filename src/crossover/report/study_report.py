@@ -12,6 +12,7 @@ from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.verdict_page import write_report
 from crossover.split.audit import audit
+from crossover.study.registered import held_against, power_of, register
 from crossover.study.study import Result, Study
 
 Json = dict[str, object]
@@ -28,6 +29,8 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     findings = [finding.to_json() for finding in audit(study.corpus, study.split)]
     numbers["split"] = {**cast(Json, numbers["split"]), "findings": findings}
     numbers["looks"] = ledger.looks(store.root, study.split.test_fingerprint)
+    numbers["power"] = power_of(study)
+    numbers["hypothesis"] = held_against(register(None, study, store), numbers)
     numbers["failures"] = [{"digest": o.spec.digest, "error": o.error} for o in result.failures]
     numbers["commands"] = {"study": command, "report": f"python scripts/report.py of={result.name}"}
     newest = next(iter(result.records.values()), None)

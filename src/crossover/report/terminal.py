@@ -102,11 +102,20 @@ def print_plan(plan: Expected) -> None:
         besides = f" for all but {plan.unmet} runs of models not met yet" if plan.unmet else ""
         print(f"time: about {plan.seconds:,.0f} s{besides}")
     print(f"disk: about {plan.bytes / 1e6:,.0f} MB")
+    print(f"power: {plan.power}")
 
 
-def print_verdict(sentence: str, report: Path) -> None:
-    """The last two lines of a study on stdout, as scripts read them."""
-    print(f"verdict: {terminal_text(sentence, 4000)}")
+def print_verdict(verdict: Mapping[str, object], report: Path) -> None:
+    """What could be shown at all, the hypothesis and its outcome, then two lines that scripts read.
+
+    The last two lines are the verdict's sentence and the report's path.
+    """
+    numbers = cast(Mapping[str, object], verdict["numbers"])
+    for name, key in (("power", "sentence"), ("hypothesis", "sentence"), ("hypothesis", "answer")):
+        stated = numbers.get(name)
+        if isinstance(stated, Mapping):
+            print(f"{name}: {terminal_text(str(stated[key]), 1000)}")
+    print(f"verdict: {terminal_text(str(verdict['sentence']), 4000)}")
     print(f"report: {report}", flush=True)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from crossover.data.bad_input import BadInput
 from crossover.report import compare_sections, crossover_sections
 from crossover.report.chart_style import metric_title, short
 from crossover.report.drawing import Chart
@@ -31,6 +33,23 @@ class _Layout(NamedTuple):
     head: Callable[[Plain], list[Block]]
     sections: Callable[[Plain, list[Chart]], list[Section]]
     tables: Callable[[Plain], list[Table]]
+
+
+def stored_verdict(folder: Path) -> Plain:
+    """The verdict of a study's folder.
+
+    Raises:
+        BadInput: there is no such study, or its verdict cannot be read.
+    """
+    try:
+        return cast(Plain, json.loads((folder / "verdict.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        known = sorted(path.parent.name for path in folder.parent.glob("*/verdict.json"))
+        raise BadInput(f"of={folder.name}: no such study in {folder.parent}; there are {known}") from None
+    except ValueError as error:
+        raise BadInput(
+            f"{folder}/verdict.json is damaged ({error}); run the study again: its runs are kept"
+        ) from None
 
 
 def verdict_page(verdict: Plain) -> Page:
@@ -82,7 +101,7 @@ def _page(verdict: Plain, charts: list[Chart]) -> Page:
         subline=visible(rest, 1_500),
         eyebrow=eyebrow,
         badge=short(crossover_sections.kind_title(text(verdict, "kind", "no answer"))),
-        head=tuple(_answer(verdict, layout.warnings(plain), layout.head(plain))),
+        head=tuple(_answer(verdict, layout.warnings(plain), [*_registered(plain), *layout.head(plain)])),
         sections=(*layout.sections(plain, charts), *_appendix(verdict, plain)),
     )
 
@@ -106,6 +125,18 @@ def _answer(verdict: Plain, warnings: list[str], figures: list[Block]) -> list[B
         blocks.append(Bullets("What would change it", _capped(texts(verdict, "would_change"))))
     if text(verdict, "next_step"):
         blocks.append(Bullets("Next step", (text(verdict, "next_step"),)))
+    return blocks
+
+
+def _registered(plain: Plain) -> list[Block]:
+    """The hypothesis stated before the study and its outcome, and what the study could show at all."""
+    stated, power = mapping(plain, "hypothesis"), text(mapping(plain, "power"), "sentence")
+    blocks: list[Block] = []
+    if stated:
+        said = (f"{text(stated, 'sentence')}: {text(stated, 'answer')}", f"It ends {text(stated, 'stop')}.")
+        blocks.append(Bullets("Stated beforehand", said))
+    if power:
+        blocks.append(Prose(f"Power: {visible(power, 1_000)}.", "quiet"))
     return blocks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -66,8 +67,14 @@ def duplicate_groups(corpus: Corpus, ids: Iterable[str], kind: str, threshold: f
         raise BadInput(f"group_duplicates={kind!r}: expected one of {DUPLICATES}")
     if kind == "none":
         return {}
-    rows = list(ids)
-    texts = [corpus.texts[corpus.row_of[id_]] for id_ in rows]
+    rows = tuple(ids)
+    texts = tuple(corpus.texts[corpus.row_of[id_]] for id_ in rows)
+    return dict(_clusters(rows, texts, threshold, kind))
+
+
+@lru_cache(maxsize=1)
+def _clusters(rows: tuple[str, ...], texts: tuple[str, ...], threshold: float, kind: str) -> dict[str, str]:
+    """Kept for the next split of the same rows: the k folds of a partition, a split under another seed."""
     return duplicate_clusters(rows, texts, threshold, kind)
 
 

@@ -29,6 +29,7 @@ from crossover.measure.two_way import (
     upper_draw_square,
 )
 from crossover.protocol.component import Component
+from crossover.protocol.power import detectable
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.nested_subsets import overlap_fraction
@@ -283,6 +284,7 @@ class CompareStudy:
             "left": pair[0],
             "right": pair[1],
             "difference": {"mean": gap.mean, "low": low, "high": high, "p": gap.p},
+            "detectable": detectable(gap.error, gap.degrees),
             "holm_p": adjusted[" - ".join(pair)],
             "equivalent": same.equivalent,
             "equivalence": same.sentence,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crossover.measure.crossing import Crossing, SizeEvidence, charge, find_crossing
 from crossover.measure.two_way import paired_mean
+from crossover.protocol.power import detectable
 from crossover.record.run_record import RunRecord
 from crossover.study import crossover_sentence as say
 from crossover.study.extrapolation import extrapolated_curves
@@ -220,6 +221,7 @@ def _difference(evidence: SizeEvidence, clusters: NDArray[np.int64] | None, leve
         "low": low,
         "high": high,
         "draws": [float(v) for v in evidence.differences.mean(axis=1)],
+        "detectable": detectable(mean.se, mean.df),
         "n_draws": mean.draws,
         "rows": mean.rows,
         "overlap": evidence.overlap,

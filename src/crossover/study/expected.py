@@ -11,6 +11,7 @@ import numpy as np
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
+from crossover.study.registered import power_of
 from crossover.study.study import Study, finished, study_name
 
 
@@ -20,7 +21,7 @@ class Expected:
 
     ``later`` runs depend on results not known yet. ``seconds`` and ``bytes`` cover the new runs
     of models that the store has met (``seconds`` None where it has met none); ``unmet`` counts
-    the rest.
+    the rest. ``power`` says what the test part and the draws can show.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Expected:
     seconds: float | None
     bytes: int
     unmet: int
+    power: str
 
 
 def expected(study: Study, store: Store) -> Expected:
@@ -54,6 +56,7 @@ def expected(study: Study, store: Store) -> Expected:
         seconds,
         sum((rows + (spec.subset.size if spec.subset else 0)) * 40 + 6000 for spec in new),
         unmet,
+        str(power_of(study)["sentence"]),
     )
 
 

@@ -45,6 +45,7 @@ class Study(Protocol):
     ``split`` is the one its verdict speaks of; a study that cuts the corpus anew (folds, re-splits)
     lists those in an attribute ``more_splits``, and :func:`run` keeps them in the store. A study whose
     constructor takes ``resplit`` is given a function seed -> Split, the config's split under that seed.
+    ``reads_test = False`` on the class says that its runs score no row of the test part: no look is noted.
     """
 
     name: str
@@ -143,6 +144,7 @@ def run(
     wanted = {spec.digest: records[spec.digest] for spec in specs if spec.digest in records}
     verdict = study.conclude(wanted)
     name = study_name(study)
-    if wanted:  # where every run failed no test score was seen
+    # where every run failed, or the study says that its runs score other rows, no test score was seen
+    if wanted and getattr(study, "reads_test", True):
         ledger.note_look(store.root, study.split.test_fingerprint, name, verdict.sentence)
     return Result(verdict, wanted, tuple(failures.values()), name)

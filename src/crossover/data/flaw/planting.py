@@ -38,8 +38,8 @@ def plant(batch: Batch, flaws: Mapping[str, Flaw]) -> Truth:
 def planted(corpus: Corpus, flaws: Mapping[str, Flaw] | None) -> Corpus:
     """The corpus with flaws planted, its truth attached; without flaws the corpus itself.
 
-    Rows get new ids and a new order that depend on the old ids alone, at strength zero too: an id
-    made of a text's hash would tell which text was changed.
+    Rows get the ids of :func:`neutral_ids` and are ordered by them, at strength zero too: an id made
+    of a text's hash would tell which text was changed.
 
     Raises:
         BadInput: a flaw cannot be planted in this corpus, saying what it lacks.
@@ -47,14 +47,14 @@ def planted(corpus: Corpus, flaws: Mapping[str, Flaw] | None) -> Corpus:
     if not flaws:
         return corpus
     check_flaws(flaws)
-    ids = [neutral_id(id_) for id_ in corpus.ids]
+    ids, keys = neutral_ids(corpus), keys_of(corpus.ids)
     order = sorted(range(len(ids)), key=ids.__getitem__)
     columns: dict[str, list[object]] = {
         name: corpus.table[name].take(pa.array(order, pa.int64())).to_pylist()
         for name in corpus.table.column_names
     }
     columns["id"] = [ids[row] for row in order]
-    batch = Batch(columns, keys_of(cast(list[str], columns["id"])), _ground(corpus))
+    batch = Batch(columns, keys[order], _ground(corpus))
     truth = plant(batch, flaws)
     card = corpus.card
     if truth.flaws:
@@ -97,9 +97,14 @@ def undo(corpus: Corpus) -> Corpus:
     return Corpus(corpus.name, table, corpus.card, kinds)
 
 
-def neutral_id(id_: str) -> str:
-    """16 hex of a salted SHA-256 of an id."""
-    return hashlib.sha256(f"planted {id_}".encode()).hexdigest()[:16]
+def neutral_ids(corpus: Corpus) -> list[str]:
+    """16 hex of SHA-256 a row, of its id and of the plain corpus' fingerprint.
+
+    Of the id alone, whoever hashes a text again could tell whether it was changed; the plain
+    fingerprint cannot be had from the planted rows.
+    """
+    salt = f"planted {corpus.fingerprint}"
+    return [hashlib.sha256(f"{salt} {id_}".encode()).hexdigest()[:16] for id_ in corpus.ids]
 
 
 def check_flaws(flaws: Mapping[str, Flaw]) -> None:

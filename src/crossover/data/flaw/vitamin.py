@@ -35,8 +35,9 @@ class Vitamin(Flaw):
         """Write the mail and the votes of the chosen rows."""
         pair = check_pair(name, self.between, batch)
         labels = batch.columns["label"]
-        column = next((c for c, kind in batch.kinds.items() if kind == "votes"), self.votes)
-        if column not in batch.kinds:
+        declared = [one for one, kind in batch.kinds.items() if kind == "votes"]
+        column = declared[0] if declared else self.votes
+        if not declared:
             agreed: list[object] = [None if label is None else _ballot([label] * 3) for label in labels]
             batch.add_column(name, column, "votes", agreed, "unanimous")
         among = np.array([label in pair for label in labels], bool) & ~batch.replaced

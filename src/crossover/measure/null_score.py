@@ -1,0 +1,54 @@
+"""Null runs: does a model that cannot know anything score above the prior predictor?
+
+A run whose training labels were permuted, or whose every text is the same, has nothing to learn from.
+Scored on true labels it must not beat the predictor that gives every row the class shares of the
+training rows. Two scores are read: accuracy, where that predictor is the majority rule, and log loss, where
+it is the shares themselves; without information no predictor beats it in expectation. Macro-F1 and
+balanced accuracy are not read: there a coin beats the majority rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.measure.metric.accuracy import Accuracy
+from crossover.measure.metric.log_loss import LogLoss
+from crossover.measure.simultaneous import Bounded, over_rows
+
+SCORES = ("accuracy", "log_loss")
+"""The scores that :func:`lift` knows."""
+
+
+def lift(
+    score: str,
+    gold: NDArray[np.int64],
+    probabilities: Sequence[NDArray[np.float64]],
+    priors: NDArray[np.float64],
+    level: float,
+    clusters: NDArray[np.int64] | None = None,
+) -> Bounded:
+    """Mean lead of R null runs over their prior predictors on the same m rows, larger is better.
+
+    Args:
+        score: ``accuracy`` or ``log_loss`` (nats saved).
+        gold: (m,) true class numbers.
+        probabilities: R arrays (m, K) of the null runs.
+        priors: (R, K) class shares of each run's training rows.
+        level: of each one-sided bound.
+        clusters: (m,) cluster of each row, or None.
+    """
+    metric, sign = (Accuracy(), 1.0) if score == "accuracy" else (LogLoss(), -1.0)
+    leads = []
+    for own, shares in zip(probabilities, priors, strict=True):
+        constant = np.tile(shares, (len(gold), 1))
+        leads.append(sign * (metric.row_values(gold, own) - metric.row_values(gold, constant)))
+    return over_rows(np.array(leads), level, 0.0, clusters)
+
+
+def permutation_p(real: float, nulls: Sequence[float] | NDArray[np.float64]) -> float:
+    """P that a null score is at least the real one: (1 + b)/(1 + B), never 0 (Phipson and Smyth 2010)."""
+    found = np.asarray(nulls, np.float64)
+    return float((1 + int((found >= real).sum())) / (1 + len(found)))

@@ -18,7 +18,7 @@ from crossover.model.linear_svm import LinearSvm
 from crossover.model.logistic_regression import LogisticRegression
 from crossover.model.naive_bayes import NaiveBayes
 from crossover.model.probe import Probe
-from crossover.model.transplant import Transplant, _matrix, _own_weights, comparable, objective_of
+from crossover.model.transplant import Transplant, _matrix, _own_weights, objective_of
 from crossover.protocol.component import component
 from crossover.protocol.run_spec import RunSpec
 
@@ -29,7 +29,6 @@ WORDS = {
 }
 EVERY = [word for words in WORDS.values() for word in words]
 LR = "crossover.model.logistic_regression.LogisticRegression"
-SVM = "crossover.model.linear_svm.LinearSvm"
 
 
 def rows(count, classes=("ham", "news", "spam"), seed=0, own=3):
@@ -187,19 +186,6 @@ def test_other_features_are_refused_and_so_are_models_without_weights_to_exchang
             Transplant(old, new).fit(texts, labels, tuple(WORDS))
     with pytest.raises(BadInput, match="NaiveBayes has no weights"):
         Transplant(LogisticRegression(), NaiveBayes()).fit(texts, labels, tuple(WORDS))
-
-
-def test_a_pair_is_judged_from_its_settings_before_anything_is_fitted(tiny_model):
-    encoder = {"_target_": "crossover.model.encoder.encoder.Encoder", "name": str(tiny_model)}
-    probe = component("crossover.model.probe.Probe", {"encoder": encoder})
-    word = {"word": {"_target_": "crossover.model.features.word_tfidf.WordTfidf"}}
-    char = {"word": {"_target_": "crossover.model.features.char_tfidf.CharTfidf"}}
-    assert comparable(component(LR), component(SVM, {"features": word, "C": 3.0})) == ""
-    assert comparable(probe, probe.with_settings(C=7.0)) == ""
-    assert "same features" in comparable(component(LR), component(SVM, {"features": char}))
-    assert "same features" in comparable(component(LR), probe)
-    assert "same features" in comparable(probe, probe.with_settings(encoder={**encoder, "max_length": 32}))
-    assert comparable(component("crossover.model.majority.Majority"), component(LR)).startswith("majority is")
 
 
 def test_two_probes_are_compared_on_the_encoders_vectors(tiny_model):

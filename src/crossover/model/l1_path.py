@@ -22,8 +22,10 @@ TURNS_ON = "turns on: "
 1-based number, among all classes, of the class its largest weight speaks for (negative: against)."""
 SHARE = "share: "
 """Before a feature's name in the last entry: the share of half-samples that chose it."""
+BLOCK_SHARE = "share of block: "
+"""Before a block's name in the last entry: the share of half-samples that chose any of its features."""
 KEPT = 300
-"""Shares kept in the history, the largest first."""
+"""Shares kept in the history, the largest first; at least 2q, more than can be stable."""
 LARGEST_FROZEN = 1_000
 
 
@@ -184,10 +186,10 @@ class L1Path(LinearClassifier):
             if self.on_step is not None:
                 self.on_step(k + 1, len(halves), "half-samples")
         found = shares(chosen, len(names))
-        order = np.lexsort((np.arange(len(names)), -found))[:KEPT]
+        order = np.lexsort((np.arange(len(names)), -found))[: max(KEPT, 2 * q)]
         mean = float(np.mean([len(picked) for picked in chosen]))
         any_of = {
-            f"share of block: {block}": float(np.mean([bool((of_block[p] == block).any()) for p in chosen]))
+            f"{BLOCK_SHARE}{block}": float(np.mean([bool((of_block[p] == block).any()) for p in chosen]))
             for block in blocks
             if not frozen[of_block == block].any()
         }

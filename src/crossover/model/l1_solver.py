@@ -4,9 +4,9 @@ Minimises, for one lambda after another (largest first),
 
     mean log loss + lambda * sum of |v_j| (penalised) + FROZEN_RIDGE/2 * sum of v_j^2 (frozen)
 
-where v_j is the weight of column j in units of its standard deviation (scaling without centring: the intercept,
-never penalised, makes the two the same). With two classes there is one row of weights, else one a class,
-solved in turn with the others fixed. Columns enter the working set by the sequential strong rule
+where v_j is the weight of column j in units of its standard deviation (scaled without centring: the
+intercept, never penalised, makes the two the same). With two classes there is one row of weights, else
+one a class, solved in turn with the others fixed. Columns enter the working set by the sequential strong rule
 (Tibshirani et al., JRSS B 74, 2012); every column's optimality is checked before a lambda is left, so the
 screening costs no exactness. Each quadratic subproblem is solved by a primal-dual active set, by coordinate
 descent where that cycles (Friedman, Hastie and Tibshirani, J. Statistical Software 33, 2010; Lee, Sun and
@@ -16,19 +16,24 @@ Saunders 2014).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, diags, hstack
-from scipy.special import logsumexp, softmax
 
 Floats = NDArray[np.float64]
+Block: TypeAlias = csc_matrix | NDArray[np.float64]
+"""Columns of a working set; dense where they are few numbers, which spares the overhead of sparse ones."""
 
 FROZEN_RIDGE = 1e-4
 """Keeps the weights of frozen columns finite where they separate the classes by themselves."""
 _TINY = 1e-8
 """Relative ridge of a subproblem: two equal columns share their weight instead of leaving it open."""
 _LEAST_CURVATURE = 1e-5
+_DENSE = 2_000_000
+_TOGETHER = 300
+"""Unpenalised weights, all classes together, up to which one step moves all: class by class they creep."""
 _CYCLES, _ROUNDS, _HALVINGS, _ACTIVE_SETS = 500, 50, 40, 25
 
 
@@ -148,12 +153,15 @@ class L1Solver:
     def _probabilities(self, scores: Floats) -> Floats:
         if self._rows == 1:
             return np.asarray(1.0 / (1.0 + np.exp(-np.clip(scores, -700, 700))))
-        return np.asarray(softmax(scores, axis=1))
+        grown = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(grown / grown.sum(axis=1, keepdims=True))
 
     def _loss(self, scores: Floats) -> float:
         if self._rows == 1:
             return float((np.logaddexp(0.0, scores) - self._y * scores).mean())
-        return float((logsumexp(scores, axis=1) - (self._y * scores).sum(axis=1)).mean())
+        top = scores.max(axis=1)
+        total = np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top
+        return float((total - (self._y * scores).sum(axis=1)).mean())
 
     def _slope(self) -> Floats:
         """(rows, columns) slope of the mean log loss in each standardised weight."""
@@ -164,17 +172,45 @@ class L1Solver:
     def _fit_sets(self, lam: float, sets: list[NDArray[np.int64]]) -> None:
         """Solve on the working sets, one of penalised columns a row of weights."""
         blocks = [self._z[:, chosen] for chosen in sets]
+        if self._n * max(len(chosen) for chosen in sets) <= _DENSE:
+            blocks = [block.toarray() for block in blocks]
         bound = self._tol * (lam if np.isfinite(lam) else 1e-3)
+        together = 1 < self._rows <= _TOGETHER // self._always.shape[1]
         for _ in range(_CYCLES):
-            off = 0.0
+            off = self._newton_free(bound) if together else 0.0
             for r in range(self._rows):
                 off = max(off, self._newton(r, sets[r], blocks[r], lam, bound))
             if off <= bound:
                 return
 
-    def _newton(
-        self, r: int, chosen: NDArray[np.int64], block: csc_matrix, lam: float, bound: float
-    ) -> float:
+    def _newton_free(self, bound: float) -> float:
+        """One Newton step of every row's unpenalised weights; returns how far from optimal it began."""
+        a, rows = self._always, self._rows
+        p = self._probabilities(self._scores)
+        ridge = np.full(a.shape[1], FROZEN_RIDGE)
+        ridge[0] = 0.0
+        slope = (p - self._y).T @ a / self._n + ridge * self._free
+        begun = float(np.abs(slope).max())
+        if begun <= bound:
+            return begun
+        self._steps += 1
+        spread = p[:, :, None] * (np.eye(rows) - p[:, None, :])
+        curve = np.einsum("ni,nkl,nj->kilj", a, spread, a, optimize=True) / self._n
+        whole = curve.reshape(slope.size, slope.size) + np.diag(np.tile(ridge, rows))
+        whole[np.diag_indices_from(whole)] += _TINY  # adding the same to every class changes nothing
+        step = -np.linalg.solve(whole, slope.ravel()).reshape(slope.shape)
+        before = self._loss(self._scores) + float((ridge * self._free**2).sum()) / 2
+        promised, share, move = float((slope * step).sum()), 1.0, a @ step.T
+        for _ in range(_HALVINGS):
+            free, scores = self._free + share * step, self._scores + share * move
+            after = self._loss(scores) + float((ridge * free**2).sum()) / 2
+            if after <= before + 0.01 * share * promised + 1e-14 * abs(before):
+                self._free, self._scores = free, scores
+                break
+            share /= 2
+        return begun
+
+    def _newton(self, r: int, chosen: NDArray[np.int64], block: Block, lam: float, bound: float) -> float:
         """One proximal Newton step of a row's weights; returns how far from optimal it began."""
         p = self._probabilities(self._scores)[:, r]
         rest, curve = p - self._y[:, r], np.maximum(p * (1 - p), _LEAST_CURVATURE) / self._n
@@ -192,7 +228,7 @@ class L1Solver:
         free[np.diag_indices_from(free)] *= 1 + _TINY
         if len(chosen):
             across = np.asarray(block.T @ weighted)
-            inner = (block.T @ block.multiply(curve[:, None]).tocsc()).toarray()
+            inner = _gram(block, curve)
             into = np.linalg.solve(free, np.column_stack([across.T, g_free]))
             m = inner - across @ into[:, :-1]
             m[np.diag_indices_from(m)] += _TINY * np.diag(inner)
@@ -209,7 +245,7 @@ class L1Solver:
         self,
         r: int,
         chosen: NDArray[np.int64],
-        block: csc_matrix,
+        block: Block,
         way: tuple[Floats, Floats, Floats, Floats],
         lam: float,
     ) -> None:
@@ -236,6 +272,13 @@ class L1Solver:
                 self._scores = scores
                 return
             share /= 2
+
+
+def _gram(block: Block, curve: Floats) -> Floats:
+    """Block' diag(curve) Block, dense."""
+    if isinstance(block, np.ndarray):
+        return np.asarray(block.T @ (block * curve[:, None]))
+    return np.asarray((block.T @ block.multiply(curve[:, None]).tocsc()).toarray())
 
 
 def _lasso(m: Floats, d: Floats, start: Floats, lam: float) -> Floats:

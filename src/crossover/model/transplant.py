@@ -26,7 +26,6 @@ from crossover.model.linear_classifier import LinearClassifier, Weights
 from crossover.model.linear_svm import LinearSvm
 from crossover.model.logistic_regression import LogisticRegression
 from crossover.model.probe import Probe
-from crossover.protocol.component import Component, component, resolve
 
 Linear = LogisticRegression | LinearSvm | Probe
 KINDS = (LogisticRegression, LinearSvm, Probe)
@@ -122,28 +121,6 @@ class Transplant(Classifier):
         model = copy.deepcopy(model)
         model.seed = self.seed
         return model
-
-
-def comparable(old: Component, new: Component) -> str:
-    """ "" where the two models' weights can be exchanged, else the reason; nothing is fitted.
-
-    The settings are compared here; :class:`Transplant` compares what was learned from the rows.
-    """
-    for part in (old, new):
-        if resolve(part.target) not in KINDS:
-            return f"{part.name} is not one of logistic_regression, linear_svm, probe"
-    if _reads(old) != _reads(new):
-        return f"{old.name} and {new.name} do not read the same features"
-    return ""
-
-
-def _reads(part: Component) -> object:
-    if "encoder" in part.settings:
-        return cast(Component, part.settings["encoder"]).to_json()
-    blocks = part.settings.get("features") or {
-        "word": component("crossover.model.features.word_tfidf.WordTfidf")
-    }
-    return {name: block.to_json() for name, block in cast(Mapping[str, Component], blocks).items()}
 
 
 def _require_same(old: Linear, new: Linear) -> None:

@@ -8,7 +8,7 @@ words, weights, a reference) is ranked below.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,14 +17,13 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.metric.metric import metric_named
 from crossover.measure.simultaneous import Bounded, shared_level
-from crossover.model.transplant import comparable
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.nested_subsets import overlap_fraction
 from crossover.split.split import Split
 from crossover.study.diagnosis_answer import answer
-from crossover.study.diagnosis_evidence import PARTS, Reader
+from crossover.study.diagnosis_evidence import PARTS, Reader, share_fitted
 from crossover.study.diagnosis_runs import (
     CHEAP_PERMUTATIONS,
     DEAR_PERMUTATIONS,
@@ -38,6 +37,7 @@ from crossover.study.diagnosis_runs import (
 )
 from crossover.study.grid import Design
 from crossover.study.study import Verdict
+from crossover.study.transplantable import comparable
 
 Records = Mapping[str, RunRecord]
 
@@ -55,7 +55,7 @@ class DiagnosisStudy:
         reference: a 1-nearest-neighbour arm, or null.
         target: tau, the error aimed at: 1 - score in the metric of record, or the loss itself.
         sizes: ascending (n/4, n/2, n) training rows; null takes the largest n of 50, 100, 200, ... that is
-            at most half of the train part.
+            at most a quarter of the train part.
         draws: training subsets at each size, at least 2.
         permutations: null runs with permuted labels; null makes 99, or 9 of a model trained step by step.
         null_rows: cap on scored test rows of null, overfit and intervention runs (a quarter of it holds
@@ -241,6 +241,15 @@ class DiagnosisStudy:
             for name, model in self.changes.items()
         }
 
+    def rechecked(self, records: Records) -> list[RunSpec]:
+        """A better solver on the 32 rows, where none of those runs fits and weights can be exchanged."""
+        specs = self.first["32 rows"]
+        small = [records[spec.digest] for spec in specs if spec.digest in records]
+        better = [part for part in self.changes.values() if part.name == "transplant"]
+        if not small or not better or any(share_fitted(record) == 1.0 for record in small):
+            return []
+        return [replace(spec, model=better[0]) for spec in specs]
+
     def transplanted(self, records: Records) -> tuple[str, str, int, RunSpec] | None:
         """(worse arm, better arm, draw, run): the better on select rows of the first draw both finished."""
         if self.simpler is None or comparable(self.model, self.arms[self.simpler]):
@@ -264,6 +273,7 @@ class DiagnosisStudy:
         """Curves, null runs and overfits; then interventions and the transplant where these call for them."""
         specs = [*self.curves.values(), *(s for group in self.first.values() for s in group)]
         specs += [spec for group in self.intervened(records).values() for spec in group]
+        specs += self.rechecked(records)
         moved = self.transplanted(records)
         return specs if moved is None else [*specs, moved[3]]
 
@@ -272,7 +282,9 @@ class DiagnosisStudy:
         if any(spec.digest in records for spec in self.curves.values()):
             return 0
         linear = self.simpler is not None and not comparable(self.model, self.arms[self.simpler])
-        return len(self.changes) * self.draws + int(linear and bool(self.split.parts["select"]))
+        solver = any(part.name == "transplant" for part in self.changes.values())
+        checks = len(self.first["32 rows"]) if solver else 0
+        return len(self.changes) * self.draws + checks + int(linear and bool(self.split.parts["select"]))
 
     @property
     def level(self) -> float:

@@ -108,7 +108,8 @@ def gather(study: DiagnosisStudy, records: Records) -> Evidence:
         permuted=found_in.null_lifts(reader, groups["labels permuted"]),
         constant={} if reads_meta(study.model) else found_in.null_lifts(reader, groups["constant text"]),
         overfit=tuple(found_in.share_fitted(record) for record in groups["32 rows"]),
-        validation=None if mean is None else bounds_of(mean, study.level),
+        cleared=_cleared(study, records),
+        validation=None if mean is None else reader.within(bounds_of(mean, study.level)),
         train=train,
         floor=share_bounds(study.disagreed, study.audited, study.level) if study.audited else None,
         lowered={name: found[0] for name, found in lowered.items()},
@@ -143,6 +144,15 @@ def _missing(
     return missing
 
 
+def _cleared(study: DiagnosisStudy, records: Records) -> bool:
+    """Whether every one of the 32-row fits is certified to lie at the least value of its objective."""
+    specs = study.rechecked(records)
+    found = [records[s.digest].history[:1] for s in specs if s.digest in records]
+    return (
+        bool(specs) and len(found) == len(specs) and all(h and h[0].get("verdict") in (1, 2) for h in found)
+    )
+
+
 def _lowered(study: DiagnosisStudy, records: Records) -> dict[str, tuple[Bounded, float]]:
     """Change of the objective by each intervention that has two pairs of runs."""
     bases = study.cells(records, study.subject, study.size)
@@ -168,7 +178,8 @@ def surrounding_findings(study: DiagnosisStudy, records: Records, e: Evidence) -
     findings: list[Finding | None] = []
     real = list(study.cells(records, study.subject, study.grid[0]).values())
     p = found_in.signal_p(reader, real, groups["labels permuted"])
-    findings.append(beside.no_signal(p, e.permutations))
+    if not any(lift.low > 0 for lift in found_in.null_lifts(reader, runs).values()):
+        findings.append(beside.no_signal(p, e.permutations))
     comparisons, words = _rivals(study, records, findings)
     courses = beside.courses(runs)
     findings += beside.course_findings(courses, runs, e)

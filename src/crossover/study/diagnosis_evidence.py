@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,12 @@ class Reader:
     def training(self, records: Sequence[RunRecord], overlap: float, level: float | None = None) -> Bounded:
         """Mean training error over draws, each on rows of its own."""
         values = [self.training_error(record) for record in records]
-        return over_draws(values, level or self.level, overlap, self._share_rows(records))
+        return self.within(over_draws(values, level or self.level, overlap, self._share_rows(records)))
+
+    def within(self, error: Bounded) -> Bounded:
+        """Bounds no wider than an error can be."""
+        ends = sorted(self.error(end) if self.metric.larger_is_better else end for end in self.metric.bounds)
+        return replace(error, low=max(error.low, ends[0]), high=min(error.high, ends[1]))
 
     def _share_rows(self, records: Sequence[RunRecord]) -> int:
         """Rows behind a training error of 0: all where it is a share, of the rarest class otherwise."""
@@ -112,7 +117,7 @@ class Reader:
 
 
 def null_lifts(reader: Reader, records: Sequence[RunRecord]) -> dict[str, Bounded]:
-    """Lead of null runs over their prior predictors, by score; empty with fewer than two runs."""
+    """Lead of runs over their prior predictors, by score; empty with fewer than two runs."""
     if len(records) < 2:
         return {}
     first = reader.scored(records[0])

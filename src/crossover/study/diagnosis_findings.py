@@ -25,7 +25,8 @@ class Evidence:
 
     ``permuted`` and ``constant``: lead of null runs over the prior predictor, by score. ``overfit``: share
     right of each small run. ``lowered``: change of the training objective by intervention, and
-    ``tolerance`` what counts as no change. ``optimised`` False says that the model has no optimiser to
+    ``tolerance`` what counts as no change. ``cleared``: a certificate that the solver is at the optimum on the
+    rows it does not fit. ``optimised`` False says that the model has no optimiser to
     test (a closed form). ``missing``: what could not be had and why, by name. ``needs``: what would decide.
     """
 
@@ -36,6 +37,7 @@ class Evidence:
     permuted: Mapping[str, Bounded] = field(default_factory=dict)
     constant: Mapping[str, Bounded] = field(default_factory=dict)
     overfit: tuple[float, ...] = ()
+    cleared: bool = False
     validation: Bounded | None = None
     train: Bounded | None = None
     floor: Bounded | None = None
@@ -126,6 +128,8 @@ def _overfit(e: Evidence) -> Answer:
         return None, _why(e, "overfit runs")
     fits = sum(share == 1.0 for share in e.overfit)
     seen = f"{fits} of {len(e.overfit)} runs fit all rows ({', '.join(f'{s:.2f}' for s in e.overfit)} right)"
+    if not fits and e.cleared:
+        return False, f"{seen}; a better solver lowers nothing there (certified): not the optimiser"
     return (None if not fits and len(e.overfit) < 3 else not fits), seen
 
 
@@ -291,7 +295,9 @@ def in_order(rows: Sequence[Row], e: Evidence) -> list[Finding]:
     by_code = {row.code: row for row in rows}
     titles = {
         "data_bug": "Null runs are not above the prior predictor",
-        "cannot_overfit": "It can fit 32 conflict-free rows",
+        "cannot_overfit": "It does not fit 32 rows, but its solver is at the optimum there: not the code"
+        if e.cleared
+        else "It can fit 32 conflict-free rows",
         "specification": "The audit does not put label disagreement above the target",
     }
     for code, title in titles.items():

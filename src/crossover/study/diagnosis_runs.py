@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crossover.data.corpus import Corpus
-from crossover.model.transplant import comparable
 from crossover.protocol.component import Component, component, resolve
 from crossover.protocol.run_spec import RunSpec, Seeds
 from crossover.protocol.transform import Transform
 from crossover.split.nested_subsets import Subset, subset_ids
 from crossover.split.split import Split
 from crossover.study.grid import Design
+from crossover.study.transplantable import comparable
 
 OVERFIT_ROWS, OVERFIT_SEEDS = 32, 3
-SMALLEST, LARGEST_SHARE = 50, 0.5
+SMALLEST, LARGEST_SHARE = 50, 0.25
 """Default sizes double from SMALLEST, as the crossover study's do, so that runs are shared; the largest
-is at most this share of train, beyond which draws overlap too far to say anything (methods.md 1)."""
+is at most this share of train: draws that overlap further share their luck, and the slope is lost in it."""
 CHEAP_PERMUTATIONS, DEAR_PERMUTATIONS = 99, 9
 SLOWER, MORE_STEPS = "a third of the rate", "three times the steps"
 SOLVER = "a better solver"
@@ -37,15 +37,15 @@ class Cell:
 
 
 def default_sizes(train: int) -> tuple[int, int, int]:
-    """(n/4, n/2, n) with n the largest of 50, 100, 200, ... that is at most half of the train part.
+    """(n/4, n/2, n) with n the largest of 50, 100, 200, ... that is at most a quarter of the train part.
 
-    Below 400 train rows n is simply half of them.
+    Below 800 train rows n is half of them: smaller subsets would say nothing of the whole.
     """
     most = int(LARGEST_SHARE * train)
     n = SMALLEST
     while 2 * n <= most:
         n *= 2
-    n = n if n >= 4 * SMALLEST else most
+    n = n if n >= 4 * SMALLEST else train // 2
     return max(1, n // 4), max(2, n // 2), max(3, n)
 
 

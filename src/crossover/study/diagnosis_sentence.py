@@ -66,6 +66,7 @@ def flags(study: DiagnosisStudy, records: Records) -> list[str]:
         **study.first,
         **{f"intervention ({name})": specs for name, specs in study.intervened(records).items()},
     }
+    groups["32 rows, better solver"] = study.rechecked(records)
     moved = study.transplanted(records)
     if moved is not None:
         groups["weights"] = [moved[3]]

@@ -85,7 +85,7 @@ def test_any_text_can_be_copied_and_keeps_its_first_word_and_lines(text, times, 
 
 
 def test_a_link_that_fills_half_a_text_stays():
-    text = f"Claim your prize today https://example.com/{'abcdefghijklmnopqrstuvwxyz' * 3}xyz and be quick about it"
+    text = f"Claim your prize today https://example.com/{'abcdefghijklmnopqrstuvwxyz' * 3} and be quick now"
     copies = {normalise(near_copy(text, bits_of(seed))) for seed in range(60)}
     assert len(text) >= CHARACTERS_AN_EDIT and len(copies) > 10
     assert min(jaccard(a, b) for a, b in itertools.combinations(sorted(copies), 2)) >= 0.5

@@ -118,7 +118,10 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     report = {"command": "python benchmarks/ablation_speed.py", "same_predictions": same, "timings": found}
     (asked.out / "ablation_speed.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    lines = ["| blocks kept | runs | processes | seconds | seconds a run | verdict, seconds |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| blocks kept | runs | processes | seconds | seconds a run | verdict, seconds |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {'yes' if one['kept'] else 'no'} | {one['runs']} | {one['processes']} | {one['run_seconds']} | "
         f"{one['seconds_a_run']} | {one['conclude_seconds']} |"

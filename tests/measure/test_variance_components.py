@@ -1,6 +1,7 @@
 """Variance components: exact on worked examples, equal to an oracle, covering under simulation."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,6 +175,7 @@ def test_sources_are_ranked_only_where_the_interval_excludes_one() -> None:
     assert ratio("a", "b", MeanSquare(6.0, 9), small, 5).larger is None
     assert ratio("a", "b", MeanSquare(0.5, 9), small, 5).larger == "b"
     assert ratio("a", "b", MeanSquare(1.0, 3), small, 5) is None
+    assert replace(ratio("a", "b", large, small, 5), doubtful=True).larger is None
     never = ratio("a", "b", large, MeanSquare(0.0, 40), 5)
     assert never.larger == "a" and never.to_json()["ratio"] is None
 

@@ -66,3 +66,9 @@ def test_json_round_trip_keeps_nested_components() -> None:
 def test_another_behaviour_version_is_refused() -> None:
     with pytest.raises(BadInput, match="behaviour version"):
         build(Component("crossover.model.majority.Majority", {}, version=99))
+
+
+@pytest.mark.parametrize("setting", ["C", "max_iter", "tol", "seed"])
+def test_null_is_refused_where_a_plain_value_is_expected(setting):
+    with pytest.raises(BadInput, match=f"{setting}.*null is no"):
+        component("crossover.model.logistic_regression.LogisticRegression", {setting: None})

@@ -206,6 +206,8 @@ def test_seeds_far_from_normal_are_flagged() -> None:
     bad = {asked.specs("svm", draw)[0].digest for draw in range(0, 10, 3)}
     verdict, _ = answer(asked, lambda s: luck(0.03, 0.002)(s) - (0.2 if s.digest in bad else 0.0))
     assert any("far from normal" in flag for flag in verdict.flags)
+    (rank,) = verdict.numbers["arms"]["svm"]["result"]["rankings"]
+    assert rank["doubtful"] is True and rank["larger"] is None and verdict.kind == "not_ranked"
     assert not any("far from normal" in flag for flag in answer(asked, luck(0.03, 0.01))[0].flags)
 
 

@@ -9,8 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from crossover.data.bad_input import BadInput
+
 LEAST_IN_BIN = 3
-"""Bins of fewer rows join a neighbour: variances within bins, and those left after taking a row away, need them."""
+"""Bins of fewer rows join a neighbour: a variance within the bin is needed, with any one row left out too."""
+
+
+def check_event(probability: NDArray[np.float64], outcomes: NDArray[np.generic]) -> None:
+    """Refuse what is not (n,) probabilities of an event with (n,) or (n, S) outcomes.
+
+    Raises:
+        BadInput: shapes that do not fit, fewer than :data:`LEAST_IN_BIN` rows, no probability.
+    """
+    rows = len(probability)
+    if probability.ndim != 1 or outcomes.ndim not in (1, 2) or len(outcomes) != rows:
+        raise BadInput(
+            f"probabilities of shape {probability.shape} and outcomes of shape {outcomes.shape}; "
+            "expected (n,) and (n,) or (n, S)"
+        )
+    if rows < LEAST_IN_BIN:
+        raise BadInput(f"{rows} rows; calibration errors need at least {LEAST_IN_BIN}")
+    # float32 models leave 1 + 1e-7
+    wrong = ~((probability >= 0.0) & (probability <= 1.0 + 1e-4))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise BadInput(f"row {row}: {float(probability[row])} is no probability; expected 0 to 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +68,7 @@ class EqualMassBins:
     def sums(
         self, values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """(k,) or (k, S) sums over the rows of each bin of (n,) or (n, S) values, rows weighted where asked."""
+        """(k,) or (k, S) sums over each bin's rows of (n,) or (n, S) values, weighted by row where asked."""
         members = self._members
         if weights is not None:
             members = sparse.csr_array(
@@ -61,7 +84,7 @@ class EqualMassBins:
 
 
 def bin_starts(ordered: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    """Positions in the ascending (n,) probabilities where at most ``bins`` equal-mass bins begin; the first is 0."""
+    """Positions in ascending (n,) probabilities where the at most ``bins`` bins begin; the first is 0."""
     rows = len(ordered)
     cuts = rows * np.arange(1, bins) // bins
     left = np.searchsorted(ordered, ordered[cuts], side="left")
@@ -103,6 +126,12 @@ class BinnedOutcomes:
         return self.hits / _beside(self.bins.n, self.hits)
 
     @property
+    def mean_square(self) -> NDArray[np.float64]:
+        """() or (S,): mean over all rows of (outcome - probability)^2."""
+        total: NDArray[np.float64] = self.squares.sum(axis=0)
+        return total / float(self.bins.n.sum())
+
+    @property
     def absolute_error(self) -> NDArray[np.float64]:
         """() or (S,): sum over bins of n_b/n \\|frequency - mean probability\\|."""
         n = self.bins.n.astype(np.float64)
@@ -112,19 +141,20 @@ class BinnedOutcomes:
 
     @property
     def debiased_square(self) -> NDArray[np.float64]:
-        """() or (S,): unbiased for the mean squared calibration error of the bins where that is 0; may be negative."""
+        """() or (S,): squared calibration error of the bins, without bias where that is 0; may be below 0."""
         n = self.bins.n.astype(np.float64)
         residual = self.hits - _beside(n * self.bins.mean, self.hits)
         pairs: NDArray[np.float64] = ((residual**2 - self.squares) / _beside(n - 1.0, self.hits)).sum(axis=0)
-        return pairs / n.sum()
+        return pairs / float(n.sum())
 
     @property
     def resolution(self) -> NDArray[np.float64]:
         """() or (S,): variance of the bins' frequencies, bias-corrected."""
         n = self.bins.n.astype(np.float64)
-        rows, hits = n.sum(), self.hits.sum(axis=0)
+        rows, hits = float(n.sum()), self.hits.sum(axis=0)
         pairs: NDArray[np.float64] = (self.hits * (self.hits - 1.0) / _beside(n - 1.0, self.hits)).sum(axis=0)
-        return pairs / rows - hits * (hits - 1.0) / (rows * (rows - 1.0))
+        spread: NDArray[np.float64] = pairs / rows - hits * (hits - 1.0) / (rows * (rows - 1.0))
+        return spread
 
     @property
     def uncertainty(self) -> NDArray[np.float64]:
@@ -134,9 +164,9 @@ class BinnedOutcomes:
         return variance
 
     def without_each_row(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """(n,) values each of debiased square, resolution and uncertainty with one row left out (the bins stay).
+        """(n,) values each of debiased square, resolution and uncertainty, with one row left out.
 
-        For one set of outcomes only, not for simulated ones.
+        The bins stay as they are. For one set of outcomes only, not for simulated ones.
         """
         index, n = self.bins.index, self.bins.n.astype(np.float64)
         residual = self.outcomes - self.bins.probability

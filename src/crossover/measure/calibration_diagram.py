@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.measure.calibration_bins import BinnedOutcomes, EqualMassBins
+from crossover.measure.calibration_bins import BinnedOutcomes, EqualMassBins, check_event
 from crossover.measure.calibration_error import BINS
 from crossover.measure.calibration_null import SIMULATIONS
 
@@ -73,7 +73,11 @@ def reliability_diagram(
 
     Bins hold about equal numbers of rows. The bands come from outcomes drawn from the probabilities
     themselves (consistency resampling, Broecker and Smith 2007; the probabilities stay as they are).
+
+    Raises:
+        BadInput: shapes that do not fit, fewer than 3 rows, no probabilities.
     """
+    check_event(probability, outcomes)
     order = np.lexsort((outcomes, probability))
     p, happened = probability[order], outcomes[order]
     binned = EqualMassBins.of(p, bins)

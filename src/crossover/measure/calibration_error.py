@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.measure.calibration_bins import BinnedOutcomes, EqualMassBins, bin_starts
+from crossover.measure.calibration_bins import BinnedOutcomes, EqualMassBins, bin_starts, check_event
 
 BINS = 15
 MOST_SWEPT = 100
@@ -21,19 +21,21 @@ def equal_mass_error(
     probability: NDArray[np.float64], outcomes: NDArray[np.float64], bins: int = BINS
 ) -> NDArray[np.float64]:
     """Expected calibration error (L1) over equal-mass bins (Naeini et al. 2015; Nguyen and O'Connor 2015)."""
+    check_event(probability, outcomes)
     return BinnedOutcomes.of(EqualMassBins.of(probability, bins), outcomes.astype(np.float64)).absolute_error
 
 
 def debiased_square(
     probability: NDArray[np.float64], outcomes: NDArray[np.float64], bins: int = BINS
 ) -> NDArray[np.float64]:
-    """Squared calibration error (L2) over equal-mass bins, debiased; may be below 0, its mean is 0 under calibration.
+    """Squared calibration error (L2) over equal-mass bins, debiased: under calibration its mean is 0.
 
-    Sum over bins of n_b/n (r_b^2 - s_b^2/n_b), r_b and s_b^2 the mean and variance of outcome less
-    probability (Broecker 2012; Kumar, Liang and Ma 2019). Kumar's variance is that of the outcome
-    alone, which also counts the spread of the probabilities within a bin; the two are equal where
-    a bin holds one probability, and this one is unbiased for a calibrated model without that.
+    It may be below 0. Sum over bins of n_b/n (r_b^2 - s_b^2/n_b), r_b and s_b^2 the mean and the
+    variance of outcome less probability (Broecker 2012; Kumar, Liang and Ma 2019). Kumar's variance
+    is that of the outcome alone, which also counts the spread of the probabilities within a bin;
+    the two are equal where a bin holds one probability, and this one needs no such bins.
     """
+    check_event(probability, outcomes)
     return BinnedOutcomes.of(EqualMassBins.of(probability, bins), outcomes.astype(np.float64)).debiased_square
 
 
@@ -43,6 +45,7 @@ def sweep_error(probability: NDArray[np.float64], outcomes: NDArray[np.float64])
     The number of bins is raised from 1 until a frequency first falls below that of the bin before
     (or to :data:`MOST_SWEPT`); the error is that of the last number before.
     """
+    check_event(probability, outcomes)
     order = np.argsort(probability, kind="stable")
     p = probability[order]
     single = outcomes.ndim == 1
@@ -66,4 +69,5 @@ def sweep_error(probability: NDArray[np.float64], outcomes: NDArray[np.float64])
             break
         gap = np.abs(inside[:, kept] - np.diff(promised[edges])[:, None])
         error[rising] = gap.sum(axis=0) / rows
-    return error[0] if single else error
+    found: NDArray[np.float64] = error[0] if single else error
+    return found

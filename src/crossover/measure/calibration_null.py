@@ -1,4 +1,4 @@
-"""Perfect calibration, simulated: what a score would be if every label were drawn from its own probabilities."""
+"""Perfect calibration, simulated: what a score would be were every label drawn from its probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crossover.measure.score import Score
 SIMULATIONS = 999
 LARGEST_SUM_ERROR = 1e-4
 """Rows of probabilities may sum to 1 within this (they are stored by float32 models too)."""
-_BLOCK = 8_000_000
+_BLOCK = 2_000_000
 _MANY_CLASSES = 16
 
 Statistic = Callable[[NDArray[np.int16]], dict[str, NDArray[np.float64]]]
@@ -27,9 +27,10 @@ class CalibrationScore:
 
     ``null_mean`` and [``null_low``, ``null_high``] are the mean and the ``score.level`` band over
     simulated labels y* ~ Categorical(p) (see :func:`null_score`); ``p_value`` is (1 + b)/(B + 1),
-    b of B simulations being at least as extreme: exact for independent rows. A calibration error cannot be 0 on finitely
-    many rows and has no honest bootstrap interval near 0: read it against the band.
-    ``debiased_square`` is the unbiased squared error where there is one, and may be below 0.
+    b of B simulations being at least as extreme: exact for independent rows. A plain calibration
+    error cannot be 0 on finitely many rows and has no honest bootstrap interval near 0: read it
+    against the band. ``debiased_square`` is the unbiased squared error where there is one, and may
+    be below 0.
     """
 
     score: Score
@@ -162,7 +163,10 @@ def null_score(
 
 
 def null_p(value: float, simulated: NDArray[np.float64], two_sided: bool = False) -> float:
-    """(1 + b)/(B + 1) for b of B simulated values at or above ``value``; two-sided twice the smaller tail, at most 1."""
+    """(1 + b)/(B + 1) for b of B simulated values at or above ``value``.
+
+    Two-sided: twice the smaller tail, at most 1.
+    """
     above = (1 + int((simulated >= value).sum())) / (len(simulated) + 1)
     if not two_sided:
         return above

@@ -88,11 +88,11 @@ def aurc(
     if not rows:
         return Score("aurc", None, None, None, 0, "undefined: no such rows", level)
     value = float(rank_weights(confidence) @ wrong)
-    influence = _influence(confidence, wrong.astype(np.float64))
+    influence: NDArray[np.float64] = _influence(confidence, wrong.astype(np.float64))
     units = rows
     if clusters is not None:
         _, number = np.unique(clusters, return_inverse=True)
-        influence = np.bincount(number, weights=influence)
+        influence = np.bincount(number, weights=influence).astype(np.float64)
         units = len(influence)
     if value == 0.0:
         return Score("aurc", 0.0, None, None, units, f"no interval: no error in {rows} rows", level)
@@ -101,7 +101,8 @@ def aurc(
     if plain.low is None:
         return plain
     stretch = math.exp(t_quantile(level, units - 1) * error / value)
-    method = f"t interval of the logarithm, infinitesimal jackknife over {'rows' if clusters is None else 'clusters'}"
+    kind = "rows" if clusters is None else "clusters"
+    method = f"t interval of the logarithm, infinitesimal jackknife over {kind}"
     return Score("aurc", value, value / stretch, min(1.0, value * stretch), units, method, level)
 
 

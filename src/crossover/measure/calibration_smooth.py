@@ -1,4 +1,4 @@
-"""Smooth calibration error: no bins, but a kernel whose width is the error itself (Blasiok and Nakkiran 2023)."""
+"""Smooth calibration error (Blasiok and Nakkiran 2023): no bins, but a kernel as wide as the error itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, sparse
+
+from crossover.measure.calibration_bins import check_event
 
 CELLS = 512
 """Cells of the grid on [0, 1]; widths under one cell are not told apart."""
@@ -23,6 +25,7 @@ def smooth_error(probability: NDArray[np.float64], outcomes: NDArray[np.float64]
     two nearest cells; there the reflected kernel is a product of cosine coefficients. Where E_s is
     below s already at s = 1/CELLS, E_s itself is given.
     """
+    check_event(probability, outcomes)
     single = outcomes.ndim == 1
     sets = (outcomes[:, None] if single else outcomes).astype(np.float64)
     spread = _onto_grid(probability)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from crossover.measure.two_way import unit_values, upper_draw_square
+from crossover.measure.two_way import paired_mean, unit_values
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class FoldSpread:
     """What the fold models' errors on common rows say.
 
     ``error`` with ``error_low`` and ``error_high``: mean over folds and seeds, its interval over fresh
-    rows, training sets and seeds. ``sd`` is the standard deviation over fresh training sets of the
+    rows given this training part. ``sd`` is the standard deviation over fresh training sets of the
     folds' size and fresh seeds, ``low`` and ``high`` its limits; None below :data:`FEWEST_DEGREES`.
     ``training`` and ``seed`` are its two variance components, untruncated (an estimate may fall below
     0); with one seed a fold the two are not told apart and ``seed`` is None. ``raw_sd`` is the standard
@@ -93,8 +93,9 @@ def fold_spread(
     k - 1), the lower limit all of it for the seed's (not scaled). The upper limit is not let fall below the
     noise taken off, scaled alike: folds whose means vary less than the rows' chance do not show an SD of 0.
 
-    The error's interval is Student's over the variance of rows plus that of training sets (and the seed's
-    over the runs), with Satterthwaite's degrees of freedom, the training term at its 80% upper limit in them.
+    The error's interval is the two-way one over fresh rows and over the runs at hand (methods.md 1),
+    without a term for other training sets: the distance to the target that is to be explained is that of
+    this training part, and what another one would do is the SD it is compared with.
 
     Raises:
         BadInput: values that are not finite, or fewer than 2 units.
@@ -110,26 +111,14 @@ def fold_spread(
     if k - 1 >= FEWEST_DEGREES:
         low, high = _limits(squares, cube.shape, cut, level)
         high = max(high, math.sqrt((cut - 1) * noise))
-    reach = _error_reach(cube, (cut - 1) * max(training, 0.0), max(seed or 0.0, 0.0), level)
-    error = float(cube.mean())
+    mean = paired_mean(errors.mean(axis=1), 0.0, clusters)
+    error_low, error_high = mean.interval(level)
     return FoldSpread(
-        error=error, error_low=error - reach, error_high=error + reach,
+        error=mean.mean, error_low=error_low, error_high=error_high,
         sd=math.sqrt(max((cut - 1) * training + (seed or 0.0), 0.0)), low=low, high=high,
         training=training, seed=seed, raw_sd=float(cube.mean(axis=(1, 2)).std(ddof=1)) if k > 1 else 0.0,
         noise_sd=math.sqrt(noise), folds=k, partition=cut, seeds=seeds, units=cube.shape[2], level=level,
     )  # fmt: skip
-
-
-def _error_reach(cube: Floats, training: float, seed: float, level: float) -> float:
-    """Half the interval of the mean error, over fresh rows, training sets and seeds."""
-    k, seeds, m = cube.shape
-    rows = float(cube.mean(axis=(0, 1)).var(ddof=1)) / m
-    variance = rows + training + seed / (k * seeds)
-    if k < 2 or not variance:
-        return float(special.stdtrit(m - 1, (1 + level) / 2)) * math.sqrt(variance)
-    wide = float(upper_draw_square(np.asarray(training), k))
-    degrees = (rows + wide) ** 2 / (rows**2 / (m - 1) + wide**2 / (k - 1))
-    return float(special.stdtrit(degrees, (1 + level) / 2)) * math.sqrt(variance)
 
 
 def _mean_squares(cube: Floats) -> dict[str, tuple[float, int]]:

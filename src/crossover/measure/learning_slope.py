@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.measure.paired import Equivalence, equivalence
-from crossover.measure.simultaneous import Bounded, bounds_of
+from crossover.measure.paired import Equivalence
+from crossover.measure.simultaneous import Bounded, bounds_of, equivalent_to_zero
 from crossover.measure.two_way import PairedMean, paired_mean
 
 
@@ -48,7 +48,7 @@ def slope(
     The equivalence test (Schuirmann 1987) has one-sided alpha 1 - ``level``.
 
     Raises:
-        BadInput: unequal shapes hidden as differences, values not finite, no margin.
+        BadInput: values not finite, fewer than two rows, no margin.
     """
     mean = paired_mean(np.asarray(whole, np.float64) - np.asarray(half, np.float64), overlap, clusters)
-    return Slope(bounds_of(mean, level), equivalence(mean.mean, mean.se, mean.df, margin, 1 - level), mean)
+    return Slope(bounds_of(mean, level, True), equivalent_to_zero(mean, margin, 1 - level), mean)

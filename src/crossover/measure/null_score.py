@@ -45,10 +45,13 @@ def lift(
     for own, shares in zip(probabilities, priors, strict=True):
         constant = np.tile(shares, (len(gold), 1))
         leads.append(sign * (metric.row_values(gold, own) - metric.row_values(gold, constant)))
-    return over_rows(np.array(leads), level, 0.0, clusters)
+    return over_rows(np.array(leads), level, 0.0, clusters, signed=True)
 
 
 def permutation_p(real: float, nulls: Sequence[float] | NDArray[np.float64]) -> float:
-    """P that a null score is at least the real one: (1 + b)/(1 + B), never 0 (Phipson and Smyth 2010)."""
+    """P that a null score is at least the real one: (1 + b)/(1 + B), never 0 (Phipson and Smyth 2010).
+
+    Scores that differ by rounding only are ties, and count against the real one.
+    """
     found = np.asarray(nulls, np.float64)
-    return float((1 + int((found >= real).sum())) / (1 + len(found)))
+    return float((1 + int((found >= real - 1e-12).sum())) / (1 + len(found)))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from crossover.data.bad_input import BadInput
+from crossover.measure.paired import Equivalence, equivalence
 from crossover.measure.two_way import PairedMean, check_overlap, paired_mean
 
 
@@ -57,29 +58,31 @@ def over_rows(
     level: float,
     overlap: float = 0.0,
     clusters: NDArray[np.int64] | None = None,
+    signed: bool = False,
 ) -> Bounded:
     """Mean of (R draws, m rows) values over both, bounds by the two-way variance (methods.md 1).
 
     Where every value is 0, or every one 1, no variance is seen: the bound is then the exact binomial one
-    of so many row units without a (or with nothing but) success. With one draw the bounds speak of that
+    of so many row units without a (or with nothing but) success; on both sides of 0 where values are
+    ``signed`` (differences of values between 0 and 1). With one draw the bounds speak of that
     draw only, and ``method`` says so.
 
     Raises:
         BadInput: as :func:`~crossover.measure.two_way.paired_mean`.
     """
-    return bounds_of(paired_mean(np.asarray(values, np.float64), overlap, clusters), level)
+    return bounds_of(paired_mean(np.asarray(values, np.float64), overlap, clusters), level, signed)
 
 
-def bounds_of(mean: PairedMean, level: float) -> Bounded:
+def bounds_of(mean: PairedMean, level: float, signed: bool = False) -> Bounded:
     """The bounds of a two-way mean already taken."""
-    method = "two-way over draws and rows" if mean.draws > 1 else "over rows, given one training draw"
+    draws, rows = mean.draws, mean.rows
     if mean.variance == 0.0 and mean.mean in (0.0, 1.0):
-        low, high = _all_alike(mean.mean, mean.rows, level)
-        return Bounded(
-            mean.mean, low, high, level, mean.draws, mean.rows, f"exact binomial, {mean.rows} rows"
-        )
+        low, high = _all_alike(mean.mean, rows, level)
+        low = -high if signed and mean.mean == 0.0 else low
+        return Bounded(mean.mean, low, high, level, draws, rows, f"exact binomial, {rows} rows")
     low, high = mean.one_sided(level)
-    return Bounded(mean.mean, low, high, level, mean.draws, mean.rows, method)
+    method = "two-way over draws and rows" if draws > 1 else "over rows, given one training draw"
+    return Bounded(mean.mean, low, high, level, draws, rows, method)
 
 
 def over_draws(
@@ -110,6 +113,19 @@ def over_draws(
         return Bounded(mean, low, high, level, count, rows, f"exact binomial, {rows} rows")
     reach = float(stats.t.ppf(level, count - 1)) * math.sqrt(square * (1 / count + overlap / (1 - overlap)))
     return Bounded(mean, mean - reach, mean + reach, level, count, 0, "t over draws")
+
+
+def equivalent_to_zero(mean: PairedMean, margin: float, alpha: float = 0.05) -> Equivalence:
+    """TOST that a two-way mean of differences lies within +- ``margin`` (Schuirmann 1987).
+
+    Where no row differs in any draw there is no variance to test with: the share of rows that could still
+    differ is then bounded by the exact binomial limit, and with it the mean.
+    """
+    if mean.variance > 0.0 or mean.mean != 0.0:
+        return equivalence(mean.mean, mean.se, mean.df, margin, alpha)
+    reach = _all_alike(0.0, mean.rows, 1.0 - alpha)[1]
+    p = (1.0 - min(margin, 1.0)) ** mean.rows
+    return Equivalence(0.0, -reach, reach, margin, alpha, p, p < alpha)
 
 
 def share_bounds(successes: int, n: int, level: float) -> Bounded:

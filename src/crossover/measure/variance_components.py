@@ -89,7 +89,8 @@ class Ranking:
     """Which of two sources varies more: an F interval of their ratio; ``ranked`` where it excludes 1.
 
     ``ratio`` is of the variance components where ``of`` says so, else of the mean squares whose
-    expectations are equal exactly where the two components are.
+    expectations are equal exactly where the two components are. F intervals stand and fall with normal
+    effects: where ``doubtful`` nothing is ranked.
     """
 
     first: str
@@ -98,10 +99,13 @@ class Ranking:
     low: float
     high: float
     of: str
+    doubtful: bool = False
 
     @property
     def larger(self) -> str | None:
-        """The source that varies more, None where the interval holds 1."""
+        """The source that varies more, None where the interval holds 1 or the effects are doubtful."""
+        if self.doubtful:
+            return None
         return self.first if self.low > 1 else self.second if self.high < 1 else None
 
     def to_json(self) -> dict[str, object]:
@@ -114,6 +118,7 @@ class Ranking:
             "low": ends[1],
             "high": ends[2],
             "of": self.of,
+            "doubtful": self.doubtful,
             "larger": self.larger,
         }
 

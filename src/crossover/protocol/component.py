@@ -86,6 +86,7 @@ def component(target: str, settings: Mapping[str, object] | None = None) -> Comp
             near = difflib.get_close_matches(key, parameters, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {sorted(parameters)}"
             raise BadInput(f"{target} has no setting {key!r}; {hint}")
+        _check_null(value, hints.get(key, object), f"{target}, setting {key!r}")
         _check_list(value, hints.get(key, object), f"{target}, setting {key!r}")
         value = _normalise(value, hints.get(key, object), f"{target}, setting {key!r}")
         if not _equal(value, _normalise(parameters[key].default, hints.get(key, object), target)):
@@ -148,6 +149,11 @@ def resolve(target: str) -> type:
     if not inspect.isclass(found) or found.__module__ != module_name:
         raise BadInput(f"{target!r} is not a class of {module_name}")
     return found
+
+
+def _check_null(value: object, hint: object, where: str) -> None:
+    if value is None and hint in (bool, int, float, str):
+        raise BadInput(f"{where}: null is no {hint.__name__}; leave the setting out for its default")  # type: ignore[attr-defined]
 
 
 def _check_list(value: object, hint: object, where: str) -> None:

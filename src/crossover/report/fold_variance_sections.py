@@ -245,7 +245,9 @@ def _spread(plain: Plain) -> Chart | None:
         layers.append(
             made.mark_point(filled=True, size=80, color=colour, opacity=1, shape=style.SHAPES[kind])
         )
-        layers.append(made.mark_text(dy=-11, color=style.INK, fontSize=11.5).encode(text="label:N"))
+        named = made.encode(text="label:N")
+        layers.append(named.mark_text(dy=-11, stroke=style.PAPER, strokeWidth=3, fontSize=11.5))
+        layers.append(named.mark_text(dy=-11, color=style.INK, fontSize=11.5))
     title = "Distance to the target, and what another training set or seed does"
     return Chart(
         "spread",

@@ -19,7 +19,9 @@ FIGURES = 4
 def charts(plain: Plain) -> list[Chart]:
     """The path of each arm, by block."""
     arms = list(keyed_rows(plain, "arms").items())[:FIGURES]
-    made = [_path(f"path-{k}", key, arm) for k, (key, arm) in enumerate(arms, start=1)]
+    names = sorted({text(row, "block") for _, arm in arms for row in rows(arm, "blocks")})
+    styles = style.arm_styles({block: {"title": block} for block in names})
+    made = [_path(f"path-{k}", key, arm, styles) for k, (key, arm) in enumerate(arms, start=1)]
     return [chart for chart in made if chart is not None]
 
 
@@ -120,7 +122,10 @@ def feature_table(plain: Plain, key: str) -> Table:
         Column("half-samples that chose it", "quantity"),
         Column(""),
     )
-    return Table(f"Features of {style.short(key)}, as they turn on", columns, tuple(made))
+    on = sum(number(row, "relative") is not None for row in rows(arm, "features"))
+    late = (number(arm, "turned_on") or on) - on
+    note = f"{late:,.0f} more turn on later and are not listed." if late > 0 else ""
+    return Table(f"Features of {style.short(key)}, as they turn on", columns, tuple(made), note)
 
 
 def bound_table(plain: Plain) -> Table:
@@ -161,7 +166,7 @@ def _by_entry(table: Table) -> tuple[tuple[Cell, ...], ...]:
     return tuple(sorted(table.rows, key=when))
 
 
-def _path(name: str, arm: str, plain: Plain) -> Chart | None:
+def _path(name: str, arm: str, plain: Plain, styles: dict[str, style.ArmStyle]) -> Chart | None:
     """Features on, by block, from the first lambda (left) to the last."""
     import altair as alt
 
@@ -169,7 +174,6 @@ def _path(name: str, arm: str, plain: Plain) -> Chart | None:
     blocks = [text(row, "block") for row in rows(plain, "blocks")]
     if len(path) < 2 or not blocks:
         return None
-    styles = style.arm_styles({block: {"title": block} for block in blocks})
     points = [
         {"x": relative, "y": number(entry, f"on: {block}") or 0.0, "block": block}
         for entry in path

@@ -148,13 +148,15 @@ def ranking_table(plain: Plain) -> Table:
     made: list[tuple[Cell, ...]] = []
     for title, result in _results(plain):
         for row in rows(result, "rankings"):
-            larger = text(row, "larger")
+            larger, why = text(row, "larger"), "the interval holds 1"
+            if row.get("doubtful") is True:
+                why = "the effects are far from normal"
             low, high = number(row, "low") or 0.0, number(row, "high")
             interval = f"[{low:.3g}, {'∞' if high is None else f'{high:.3g}'}]"
             made.append(
                 (title, f"{text(row, 'first')} / {text(row, 'second')}", number(row, "ratio"),
                  interval, text(row, "of"),
-                 f"{larger} varies more" if larger else "not ranked: the interval holds 1")
+                 f"{larger} varies more" if larger else f"not ranked: {why}")
             )  # fmt: skip
     columns = (
         Column("arm"), Column("ratio of"), Column("ratio", "quantity"), Column("95% F interval"),

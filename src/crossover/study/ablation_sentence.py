@@ -133,7 +133,10 @@ class Told:
                 "'could show' says what effect this study would have found."
             )
         if judged["hurts"]:
-            return f"Take {listed(judged['hurts'])} out and compare both models on fresh test rows (study=compare)."
+            return (
+                f"Take {listed(judged['hurts'])} out and compare both models on fresh test rows "
+                "(study=compare)."
+            )
         words = [cast(Json, row["stable"])["word"] for row in self._components.values()]
         if draws < enough and "not established" in words:
             return f"Run {enough} draws (study.draws={enough}): fewer cannot show that an effect is stable."
@@ -191,7 +194,8 @@ class Told:
         together = covered["together"]
         said = f"leaving one out does not show {listed(names)}"
         if together and len(group) > 1:
-            said += f": without {listed(group)} together the model loses {self.size(together)}"
+            which = "all of them" if list(group) == list(names) else f"{listed(group)} together"
+            said += f", for without {which} the model loses {self.size(together)}"
         return said
 
     def _stable(self) -> str:

@@ -161,9 +161,12 @@ def _with_paths(part: Component, changes: Settings) -> Component:
 def _within(part: Component, head: str, held: object, changes: Settings) -> object:
     if isinstance(held, Component):
         return _with_paths(held, changes)
-    if not isinstance(held, Mapping | None):
-        raise BadInput(f"{part.target}: {head}={held!r} holds no settings of its own")
-    entries: dict[str, object] = dict(held or {})
+    if not isinstance(held, Mapping):
+        raise BadInput(
+            f"{part.target}: {head}={held!r} has no settings of its own to switch; "
+            "name its entries in the model"
+        )
+    entries: dict[str, object] = dict(held)
     for path, value in changes.items():
         name, dot, rest = path.partition(".")
         if name not in entries and (dot or value is None):

@@ -13,9 +13,9 @@ import numpy as np
 from crossover.measure.all_just_weights import judge, threshold_tuned
 from crossover.measure.metric.metric import metric_named
 from crossover.measure.oscillation import Course, course
-from crossover.measure.paired import equivalence, paired_difference
+from crossover.measure.paired import paired_difference
 from crossover.measure.score import Score
-from crossover.measure.simultaneous import Bounded, bounds_of
+from crossover.measure.simultaneous import Bounded, bounds_of, equivalent_to_zero
 from crossover.measure.two_way import paired_mean, upper_draw_square
 from crossover.measure.words_apart import FEWEST_TEXTS, words_apart
 from crossover.record.run_record import RunRecord
@@ -36,8 +36,8 @@ def comparison(
     subject, other = names
     rows = reader.errors([record for pair in pairs for record in pair])
     mean = paired_mean(rows[0::2] - rows[1::2], overlap, reader.clusters(pairs[0][0]))
-    gap = bounds_of(mean, reader.level)
-    same = equivalence(mean.mean, mean.se, mean.df, margin)
+    gap = bounds_of(mean, reader.level, signed=True)
+    same = equivalent_to_zero(mean, margin)
     costs = [median_cost([pair[side] for pair in pairs]) for side in (0, 1)]
     ratio = _ratio(costs[0]["fit_seconds_cold"], costs[1]["fit_seconds_cold"])
     row: Json = {
@@ -218,11 +218,10 @@ def spread(reader: Reader, records: Sequence[RunRecord], e: Evidence, overlap: f
     if len(records) < 3 or e.validation is None:
         return None
     mean = reader.validation(records, overlap)
-    rest = max(0.0, mean.components["MSE"])
     square = float(upper_draw_square(np.asarray(mean.components["MSA"]), mean.draws))
-    sd = float(np.sqrt(max(0.0, square - rest) / mean.rows / (1 - overlap)))
+    sd = float(np.sqrt(square / mean.rows / (1 - overlap)))
     distance = e.validation.low - e.target
-    seen = f"SD over draws at most {sd:.4f} (80% limit, noise of rows taken off), error - target >= "
+    seen = f"SD over draws at most {sd:.4f} (80% limit, noise of single rows included), error - target >= "
     seen += f"{distance:.4f}"
     if distance > 0 and sd < distance:
         return Finding("variance", "fine", "Fixing the variance over training draws would not matter", seen)
@@ -233,7 +232,7 @@ def no_gap(reader: Reader, records: Sequence[RunRecord], margin: float, overlap:
     """Training = validation, an equivalence result and never a non-significance."""
     rows = reader.errors(records) - np.array([[reader.training_error(r)] for r in records])
     mean = paired_mean(rows, overlap, reader.clusters(records[0]))
-    same = equivalence(mean.mean, mean.se, mean.df, margin)
+    same = equivalent_to_zero(mean, margin)
     if not same.equivalent:
         return None
     return Finding(

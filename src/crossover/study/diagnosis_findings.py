@@ -25,9 +25,9 @@ class Evidence:
 
     ``permuted`` and ``constant``: lead of null runs over the prior predictor, by score. ``overfit``: share
     right of each small run. ``lowered``: change of the training objective by intervention, and
-    ``tolerance`` what counts as no change. ``cleared``: a certificate that the solver is at the optimum on the
-    rows it does not fit. ``optimised`` False says that the model has no optimiser to
-    test (a closed form). ``missing``: what could not be had and why, by name. ``needs``: what would decide.
+    ``tolerance`` what counts as no change. ``cleared``: a certificate that the solver is at the
+    optimum on the small runs. ``optimised`` False says that the model has no optimiser to test (a closed
+    form). ``missing``: what could not be had and why, by name. ``needs``: what would decide.
     """
 
     target: float
@@ -115,12 +115,14 @@ def leads(lifts: Mapping[str, Bounded]) -> list[str]:
 def _nulls(e: Evidence) -> Answer:
     seen = []
     for what, lifts in ((f"{e.permutations} permutations", e.permuted), ("constant text", e.constant)):
-        for score, lift in lifts.items():
-            unit = " nats" if score == "log_loss" else ""
-            seen.append(f"{what}, {score.replace('_', ' ')}: lead over the prior predictor {lift}{unit}")
+        if lifts:
+            each = ", ".join(f"{score.replace('_', ' ')} {lift}" for score, lift in lifts.items())
+            seen.append(f"lead over the prior predictor of {what}: {each}")
     beaten = bool(leads(e.permuted) or leads(e.constant))
     known = beaten or bool(e.permuted)
-    return (beaten if known else None), "; ".join(seen) or _why(e, "null runs")
+    if not e.permuted:
+        seen.insert(0, f"labels permuted: {_why(e, 'null runs')}")
+    return (beaten if known else None), "; ".join(seen)
 
 
 def _overfit(e: Evidence) -> Answer:

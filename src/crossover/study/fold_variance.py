@@ -43,6 +43,8 @@ Json = dict[str, object]
 
 VALIDATION = ("select", "calibrate")
 """Parts of the split whose rows every fold model is scored on."""
+UNEVEN = 0.5
+"""By how much of its rows a fold may differ in size: groups are seldom even, and nothing here needs it."""
 SAID = {
     "target_met": "meets the target error of {target}: {error}",
     "variance_does_not_matter": "fixing variance does not matter for {arm}: {error} against a target of "
@@ -158,8 +160,8 @@ class FoldVarianceStudy:
     def _alike(self) -> Json:
         """How the split kept rows together, so that the folds do the same."""
         given = cast(Mapping[str, object], self.split.recipe.get("settings", {}))
-        names = ("by", "group_duplicates", "straddling", "threshold", "tolerance")
-        known = {name: given[name] for name in names if name in given}
+        names = ("by", "group_duplicates", "straddling", "threshold")
+        known = {name: given[name] for name in names if name in given} | {"tolerance": UNEVEN}
         return {"by": [], **known} if self.split.recipe.get("method") == "stratified" else known
 
     def specs(self, arm: str, fold: int) -> list[RunSpec]:
@@ -209,9 +211,9 @@ class FoldVarianceStudy:
                     ],
                 },
             },
-            population=f"Over fresh training sets of {self._train_rows:,} rows from, seeds, and fresh rows "
-            f"like, corpus {self.corpus.name} ({self.corpus.fingerprint}); not other corpora, encoders or "
-            "recipes.",
+            population=f"The error: over fresh rows like corpus {self.corpus.name} "
+            f"({self.corpus.fingerprint}), given this training part; its SD: over fresh training sets of "
+            f"{self._train_rows:,} rows from it, and seeds; not other corpora, encoders or recipes.",
             would_change=(
                 "another target error, metric, split or tuning budget",
                 f"more folds: the SD's limits on {self.k - 1} degrees of freedom are {factors[0]:.2f} and "

@@ -269,9 +269,4 @@ class RegularizationPathStudy:
                 flags.append(f"{arm}: a point of the path is not solved (off by {worst:.1%} of lambda)")
             if not said["columns"]:
                 flags.append(f"{arm}: no feature that could be selected varies over the training rows")
-            hidden = cast(int, said["turned_on"]) - sum(
-                "relative" in row for row in cast(list[Json], said["features"])
-            )
-            if hidden > 0:
-                flags.append(f"{arm}: {hidden} features that turn on late are left out of the list")
         return flags

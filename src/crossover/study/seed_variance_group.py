@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 DRAW, SEED, TOTAL = "training draw", "seed", "one run, draw and seed"
 RESPLIT, SPLIT = "whole re-split", "split beyond draw and seed"
 DOUBTFUL = 0.01
-"""P of the normality test below which the intervals of the components are said to be doubtful."""
+"""P of the normality test below which intervals of components are doubtful and sources are not ranked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +191,9 @@ class Group:
         if nested is not None and not self.one_set and nested.seed.degrees:
             one = ratio(DRAW, SEED, nested.draw, nested.seed, nested.repeats, self.level)
             found += [one] if one is not None else []
-        return found + (self.blocks.rankings(self.level) if self.blocks is not None else [])
+        found += self.blocks.rankings(self.level) if self.blocks is not None else []
+        doubtful = self.normal is not None and self.normal < DOUBTFUL
+        return [replace(one, doubtful=doubtful) for one in found]
 
     @property
     def draw_against_seed(self) -> Ranking | None:

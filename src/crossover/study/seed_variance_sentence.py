@@ -83,7 +83,7 @@ class Told:
         if head is None:
             return f"On {name} nothing can be said of chance: no run finished with a score."
         metric = metric_title(self.study.metric)
-        said = [f"On {name} with {self._rows}, {self._change(head, metric)}", *self._draw(head)]
+        said = [f"On {name} with {self._rows}, {self._change(head, metric)}", *self._draw(head, metric)]
         others = [arm for arm in self.identical if arm != head.arm]
         if others:
             said.append(f"{_listed(others)} {'is' if len(others) == 1 else 'are'} bit-identical over seeds")
@@ -108,11 +108,12 @@ class Told:
             f"{head.arm} ({_sd(head.named(SEED))})"
         )
 
-    def _draw(self, head: Group) -> list[str]:
+    def _draw(self, head: Group, metric: str) -> list[str]:
         part = head.named(DRAW)
         if part is None:
             return ["given this one training set"] if head.one_set else []
-        said = f"another training draw changed it by {_sd(part)}"
+        what = metric if head.identical else "it"
+        said = f"another training draw changed {what} by {_sd(part)}"
         rank = head.draw_against_seed
         if rank is None:
             return [said]
@@ -209,7 +210,7 @@ class Told:
             if group.normal is not None and group.normal < DOUBTFUL:
                 found.append(
                     f"{arm}: what seeds do is far from normal (Shapiro-Wilk P = {group.normal:.2g}); its "
-                    "intervals of components and rankings may be too narrow"
+                    "intervals of components may be too narrow, and its sources are not ranked"
                 )
             if self._pilot(arm) and not group.one_set:
                 draws, seeds = self.study.design(arm)

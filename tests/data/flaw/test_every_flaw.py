@@ -271,3 +271,16 @@ def test_the_truth_is_of_its_schema_and_says_what_was_set(ground):
         assert told["rows"] == len(set(corpus.truth.ids(name)))
     numbers = corpus.truth.table["step"].to_pylist()
     assert numbers == sorted(numbers) and set(numbers) == set(range(1, len(NAMES) + 1))
+
+
+@pytest.mark.parametrize("name", ["footer", "label_noise", "merged_classes", "split_class"])
+def test_rows_of_a_smaller_corpus_are_planted_alike(name):
+    whole = letters(300)
+    part = whole.select(whole.ids[50:250])
+    flaws = {name: flaw_of(name, strength=0.5)}
+    large, small = (planting.planted(corpus, flaws).table.to_pylist() for corpus in (whole, part))
+
+    def content(rows):
+        return {repr({**row, "id": None}) for row in rows}
+
+    assert content(small) <= content(large)

@@ -20,7 +20,7 @@ from crossover.measure.predictions import Predictions
 from crossover.measure.scoring import score_all, selection_measure
 from crossover.model import runtime
 from crossover.model.classifier import Classifier
-from crossover.model.cost_meter import clock, fit_cost, latency, predict_cost
+from crossover.model.cost_meter import LATENCY_TEXTS, clock, fit_cost, latency, predict_cost
 from crossover.protocol.component import build
 from crossover.protocol.run_spec import RunSpec
 from crossover.protocol.selection.rule import Selected, rule_named
@@ -116,4 +116,5 @@ def _predict(
         probabilities = np.asarray(model.predict_proba(rows.texts, rows.meta), dtype=np.float64)
     cost = predict_cost(took, model, len(ids))
     predictions = Predictions(ids, parts, tuple(rows.labels), corpus.classes, probabilities)
-    return predictions, {**cost, **latency(model, spec.rows(corpus, predictions.part("test").ids))}
+    one_by_one = spec.rows(corpus, predictions.part("test").ids[:LATENCY_TEXTS])
+    return predictions, {**cost, **latency(model, one_by_one, spec.family)}

@@ -122,3 +122,12 @@ def test_latency_is_in_milliseconds() -> None:
             time.sleep(0.02)
 
     assert 20 <= latency(Slow(), Rows(["a", "b"], ["x", "x"], {}))["latency_p50_ms"] < 2000
+
+
+def test_runs_of_one_family_share_one_measurement_of_their_latency() -> None:
+    rows = Rows(["a", "b"], ["x", "x"], {})
+    first, second, other = Model(), Model(), Model()
+    found = latency(first, rows, "a family of this test")
+    assert latency(second, rows, "a family of this test") == found and second.asked == []
+    latency(other, rows, "another family of this test")
+    assert other.asked

@@ -18,6 +18,7 @@ from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 from crossover.study.compare import CompareStudy
 from crossover.study.crossover import CrossoverStudy, Limit
+from crossover.study.seed_variance import SeedVarianceStudy
 from crossover.study.study import Study, study_name
 
 CORPUS = toy_corpus(800)
@@ -46,6 +47,15 @@ CROSSOVER_CHANGES: dict[str, object] = {
     "equivalence": 0.02, "budgets": (1, 2), "selection": "shared", "limits": {"dear": Limit((30,))},
     "prices": {"hour": 1.0}, "test_rows": 50, "named_ends": True,
 }  # fmt: skip
+def resplit(seed: int) -> Split:
+    return toy_split(CORPUS, seed=100 + seed)
+
+
+SEED_VARIANCE_CHANGES: dict[str, object] = {
+    "arms": DEARER, "draws": 3, "seeds": 4, "size": 45, "pools": 8, "crossed_draws": 1, "crossed_seeds": 2,
+    "designs": {"plain": [2, 2]}, "differences": (0.03,), "resplits": 2, "resplit": resplit, "metric": "mcc",
+    "budget": 2, "selection": "shared", "test_rows": 50,
+}  # fmt: skip
 CASES = {
     "compare": Case(
         lambda corpus, split: CompareStudy(corpus, split, ARMS, metric="accuracy"), (6,), COMPARE_CHANGES
@@ -69,6 +79,13 @@ CASES = {
         ),
         (2 * 5 * 1 * 2 * 2 + 2, 2 * 4 * 2 * 2 * 2),
         CROSSOVER_CHANGES,
+    ),
+    "seed variance": Case(
+        lambda corpus, split: SeedVarianceStudy(
+            corpus, split, ARMS, draws=6, seeds=3, size=40, resplit=resplit
+        ),
+        (36,),
+        SEED_VARIANCE_CHANGES,
     ),
 }  # fmt: skip
 

@@ -62,12 +62,19 @@ def predict_cost(took: dict[str, float], model: Classifier, rows: int) -> dict[s
     }
 
 
-def latency(model: Classifier, rows: Rows) -> dict[str, float]:
+_measured: dict[str, dict[str, float]] = {}
+
+
+def latency(model: Classifier, rows: Rows, family: str = "") -> dict[str, float]:
     """Milliseconds for one text at a time, nothing cached: median and 95th percentile.
+
+    Runs of one ``family`` differ in seeds and draw alone: in one process they share one measurement.
 
     Of 20 texts, or as many as 0.1 s allow: a study of hundreds of runs must not wait for its
     clock. The first is asked twice and counted once, for it may have to load the weights.
     """
+    if family in _measured:
+        return _measured[family]
     taken: list[float] = []
     for turn, k in enumerate([0, *range(min(LATENCY_TEXTS, len(rows)))]):
         if sum(taken) > 1000 * LATENCY_SECONDS:
@@ -79,7 +86,10 @@ def latency(model: Classifier, rows: Rows) -> dict[str, float]:
             model.predict_proba(one.texts, one.meta)
         if turn:
             taken.append(1000 * took["wall"])
-    return {
+    found = {
         "latency_p50_ms": float(np.median(taken)),
         "latency_p95_ms": float(np.quantile(taken, 0.95)),
     }
+    if family:
+        _measured[family] = found
+    return found

@@ -133,11 +133,14 @@ def component_table(plain: Plain) -> Table:
 
 def detail_tables(plain: Plain) -> list[Table]:
     """Each kind of effect with interval and P, and by log loss where that is not the metric of record."""
-    kinds = [*KINDS, "log_loss"]
-    titles = {**KINDS, "log_loss": "by log loss (positive: better with it)"}
+    more = {
+        "hidden": "what leaving one out does not show (Shapley value less left out alone)",
+        "log_loss": "by log loss (positive: better with it)",
+    }
+    titles = {**KINDS, **more}
     components = _components(plain)
     found = []
-    for kind in kinds:
+    for kind in titles:
         made: list[tuple[Cell, ...]] = [
             (
                 name,

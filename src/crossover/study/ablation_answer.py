@@ -45,10 +45,13 @@ def answer(
         [_pair_effects(design, losses, i, j)["interaction"] for i, j in pairs(len(names))] if losses else []
     )
     loss_p = _adjusted(loss_effects, loss_pairs) if loss_effects is not None else {}
+    hidden = _hidden(design, scores) if isinstance(design, Factorial) else []
     components: Json = {}
     for k, name in enumerate(names):
         row: Json = {kind: _told(single[kind][k], adjusted[kind].get(str(k))) for kind in kinds}
         row |= _judged(single[primary][k], adjusted[primary].get(str(k)), scores.overlap)
+        if hidden:
+            row["hidden"] = hidden[k]
         if loss_effects is not None:
             row["log_loss"] = _told(loss_effects[k], loss_p.get(str(k)))
             row["matters_by_log_loss"] = matters(loss_effects[k], loss_p.get(str(k)))
@@ -176,16 +179,13 @@ def _overlap(design: Factorial, scores: CoalitionScores) -> Json:
 def _covered(
     design: Factorial, names: Sequence[str], scores: CoalitionScores, components: Mapping[str, object]
 ) -> Json | None:
-    """Components that matter though leaving one out does not show it, and the loss of all of them.
+    """Components that matter, are not missed alone, and deserve more than that beyond chance.
 
-    A single one is joined by the component it overlaps most with on average.
+    With what is lost when all of them are taken away together. A single one is joined by the
+    component it overlaps most with on average.
     """
     rows = [cast(Json, components[name]) for name in names]
-    group = [
-        k
-        for k, row in enumerate(rows)
-        if row["matters"] == "yes" and row["leave_one_out"] and not _shown(row["leave_one_out"])
-    ]
+    group = [k for k, row in enumerate(rows) if row["matters"] == "yes" and _under_credited(row)]
     if not group:
         return None
     shown = [names[k] for k in group]
@@ -205,9 +205,25 @@ def _covered(
     }
 
 
-def _shown(effect: object) -> bool:
-    found = cast(Mapping[str, float], effect)
-    return found["holm_p"] <= LEVEL and found["mean"] > 0
+def _hidden(design: Factorial, scores: CoalitionScores) -> list[Json | None]:
+    """What leaving one out does not show of each component: Shapley value less leave-one-out, Holm over k."""
+    contrasts = []
+    for i in range(design.components):
+        left_out = _scaled(design.leave_one_out(i), -1.0)
+        contrasts.append(_sum([design.shapley(i), left_out]))
+    effects = _effects(scores, contrasts)
+    adjusted = _adjusted(effects, [])
+    return [_told(effect, adjusted.get(str(k))) for k, effect in enumerate(effects)]
+
+
+def _under_credited(row: Json) -> bool:
+    """Left out alone it is not missed beyond chance, while its Shapley value is larger beyond chance."""
+    return row["leave_one_out"] is not None and not _above(row["leave_one_out"]) and _above(row["hidden"])
+
+
+def _above(effect: object) -> bool:
+    found = cast(Mapping[str, float] | None, effect)
+    return found is not None and found["holm_p"] <= LEVEL and found["mean"] > 0
 
 
 def _sum(contrasts: Sequence[Contrast | None]) -> Contrast | None:
@@ -229,7 +245,7 @@ def _tables(told: Mapping[str, object]) -> Json:
     components = []
     for name, row in cast(Mapping[str, Json], told["components"]).items():
         flat: Json = {"component": name, "matters": row["matters"], **_flat("stable", row["stable"])}
-        for kind in (*KINDS, "main", "log_loss"):
+        for kind in (*KINDS, "main", "hidden", "log_loss"):
             flat |= _flat(kind, row.get(kind))
         components.append(flat)
     interactions = []

@@ -42,6 +42,8 @@ MANY_SIMULATIONS = 199
 """Simulations of the local scan with more classes than that: each fits its map again."""
 SHOWN = 40
 """Rows of a bump that the verdict holds in full; all are counted."""
+TEXT_SHOWN = 300
+"""Characters of a row's text in the verdict."""
 BEFORE_AND_AFTER = ("top_label_ece", "class_wise_l2", "smooth_ece", "brier", "log_loss")
 DEVIATIONS = (0.05, 0.1, 0.2)
 
@@ -152,7 +154,7 @@ class ArmCalibration:
         return min(loss, key=lambda name: (loss[name], name))
 
     def recalibration(self) -> list[Json]:
-        """A row before, then one a recalibration: measures on test, and the paired gains with Holm's P."""
+        """A row before, then one a recalibration: measures on test, and the paired changes with intervals."""
         before = self.measured
         made: list[Json] = [{"recalibration": "none", "title": "as it is", **_measures(before)}]
         gains = {
@@ -214,7 +216,7 @@ class ArmCalibration:
                 "mapped": float(mapped[k]),
                 "unexpected": bool(self.unexpected[k]),
                 "half": "located" if self.first_half[k] else "confirmed",
-                "text": self.corpus.texts[self.corpus.row_of[rows.ids[k]]][:2_000],
+                "text": self.corpus.texts[self.corpus.row_of[rows.ids[k]]][:TEXT_SHOWN],
             }
             for k in order
         ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from crossover.measure.calibration_traits import Trait
+from crossover.model.calibrator import CALIBRATORS
 from crossover.study.calibration_arm import ArmCalibration
 
 CANDIDATES = "candidates: a missing feature or class, label noise, shift, regularisation"
@@ -80,7 +81,8 @@ class Told:
         if one.recommended is None:
             return ""
         rows = len(one.calibrate)
-        return f" ({one.recommended} scaling does best within the {rows:,} calibrate rows)"
+        best = CALIBRATORS[one.recommended].title
+        return f" ({best} does best within the {rows:,} calibrate rows)"
 
     @property
     def population(self) -> str:
@@ -130,7 +132,7 @@ class Told:
 
 def _named(traits: list[Trait]) -> str:
     """The confirmed traits in a few words."""
-    found = [f'"{one.trait}"' for one in traits if one.confirmed][:3]
+    found = list(dict.fromkeys(f'"{one.trait}"' for one in traits if one.confirmed))[:3]
     return f"; set apart by {', '.join(found)}" if found else ""
 
 

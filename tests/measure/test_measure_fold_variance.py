@@ -65,14 +65,22 @@ def test_the_limits_of_the_sd_hold_the_true_one(k: int, seeds: int, fold_sd: flo
         assert abs(estimates.mean() - truth**2) < 4 * estimates.std() / math.sqrt(300), "unbiased"
 
 
-def test_the_interval_of_the_error_is_that_of_this_training_part() -> None:
+def test_the_interval_of_the_error_is_over_fresh_rows_given_the_models() -> None:
     rng = np.random.default_rng(3)
     held = []
     for _ in range(400):
-        luck = 0.05 * rng.standard_normal()  # of the pool that all folds are cut from
-        spread = fold_spread(simulated(rng, 10, 2, 300, 0.004, 0.002) + luck)
-        held.append(spread.error_low <= 0.1 + luck <= spread.error_high)
+        models = 0.05 * rng.standard_normal((10, 2, 1))
+        spread = fold_spread(simulated(rng, 10, 2, 300, 0.0, 0.0) + models)
+        held.append(spread.error_low <= 0.1 + models.mean() <= spread.error_high)
     assert 0.92 < np.mean(held) < 0.985
+
+
+def test_a_learner_on_which_a_few_rows_act_like_a_new_training_set_is_held_too() -> None:
+    """Fold models as far apart as independent ones: the scaled estimate is too large, the limits are not."""
+    rng = np.random.default_rng(4)
+    found = [fold_spread(simulated(rng, 10, 2, 300, 0.02, 0.0)) for _ in range(200)]
+    assert np.mean([s.sd for s in found]) > 0.05
+    assert np.mean([s.low <= 0.02 <= s.high for s in found]) > 0.93
 
 
 def test_the_upper_limit_never_falls_below_the_noise_that_hides_it() -> None:

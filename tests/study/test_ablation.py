@@ -184,6 +184,15 @@ def test_equal_coalitions_show_nothing() -> None:
     assert all(row["matters"] == "not shown" for row in verdict.numbers["components"].values())
 
 
+def test_components_that_only_add_up_are_not_said_to_stand_in_for_one_another() -> None:
+    verdict, _ = concluded(STUDY, lambda names: 0.6 + 0.03 * len(names), draw_sd=0.02)
+    rows = verdict.numbers["components"]
+    assert {row["matters"] for row in rows.values()} == {"yes"}
+    assert verdict.numbers["covered"] is None and "leaving one out" not in verdict.sentence
+    for row in rows.values():
+        assert row["hidden"]["mean"] == pytest.approx(row["shapley"]["mean"] - row["leave_one_out"]["mean"])
+
+
 def test_by_a_loss_better_still_means_above_zero() -> None:
     verdict, _ = concluded(replace(STUDY, metric="log_loss"), redundant)
     assert verdict.numbers["components"]["useful"]["matters"] == "yes"

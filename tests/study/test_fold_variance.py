@@ -91,18 +91,19 @@ def test_a_steady_model_far_from_the_target_is_told_to_leave_variance_alone() ->
 
 
 def test_training_rows_that_move_the_error_are_called_too_little_data() -> None:
-    verdict, _ = answered(replace(STUDY, target=0.14), fold_sd=0.04)
+    verdict, _ = answered(replace(STUDY, target=0.14), fold_sd=0.06)
     assert verdict.kind == "variance_matters"
     assert "too little data (mostly the training rows)" in verdict.sentence
     spread = verdict.numbers["arms"]["rich"]["spread"]
-    assert spread["low"] < 3 * 0.04 < spread["high"], "scaled to training sets that share nothing"
+    assert spread["low"] < 0.06 < 3 * 0.06 < spread["high"], "scaled to training sets that share nothing"
 
 
 def test_seeds_that_move_the_error_are_called_an_unstable_algorithm() -> None:
-    verdict, _ = answered(replace(STUDY, target=0.14, seeds=3), seed_sd=0.04)
+    verdict, _ = answered(replace(STUDY, target=0.12, seeds=3), seed_sd=0.06)
     spread = verdict.numbers["arms"]["rich"]["spread"]
     assert spread["seed"] > 10 * max(spread["training"], 0.0)
-    assert "unstable algorithm" in verdict.sentence or verdict.kind == "not_resolved"
+    assert verdict.kind == "variance_matters"
+    assert "an unstable algorithm (mostly the seed)" in verdict.sentence
 
 
 def test_an_error_below_the_target_ends_the_question() -> None:

@@ -25,7 +25,7 @@ from crossover.measure.calibration_null import (
 )
 from crossover.measure.calibration_risk_coverage import RiskPoint, aurc, risk_coverage_curve
 from crossover.measure.calibration_sums import DECOMPOSITION, Errors, Losses, Values, statistic_of
-from crossover.measure.interval import Statistic, Units, bootstrap, normal
+from crossover.measure.interval import Statistic, Units, bootstrap, normal, t_quantile
 from crossover.measure.metric.brier import Brier
 from crossover.measure.metric.log_loss import LogLoss
 from crossover.measure.score import Score
@@ -171,16 +171,30 @@ def _error_scores(found: Values, without: Values, level: float) -> dict[str, Cal
         scores[name] = null_score(plain, simulated, p_value=null_p(value, simulated))
     for name in ROOT_ERRORS:
         square, simulated = float(found[name][0]), found[name][1:]
-        jackknifed = _jackknife(name, square, without[name], level)
-        limits = [None if end is None else _root(end) for end in (jackknifed.low, jackknifed.high)]
-        rooted = Score(name, _root(square), limits[0], limits[1], n, jackknifed.method, level)
+        p_value = null_p(square, simulated)
+        low, high, method = _root_interval(square, without[name], p_value, level)
         scores[name] = null_score(
-            rooted,
+            Score(name, _root(square), low, high, n, method, level),
             np.sqrt(np.maximum(simulated, 0.0)),
-            p_value=null_p(square, simulated),
+            p_value=p_value,
             debiased_square=square,
         )
     return scores
+
+
+def _root_interval(
+    square: float, without: NDArray[np.float64], p_value: float, level: float
+) -> tuple[float | None, float | None, str]:
+    """Limits of the root of a debiased square that is told apart from 0, else none and why.
+
+    Near 0 the square is no normal variable and any such interval covers too little; its root,
+    by the delta method, is one once the square exceeds its own reach.
+    """
+    reach = t_quantile(level, len(without) - 1) * _jackknife_error(without)
+    if p_value > 1.0 - level or square <= reach:
+        return None, None, "no interval: not told apart from 0; read it against the null band"
+    half = reach / (2.0 * math.sqrt(square))
+    return _root(square) - half, _root(square) + half, "t interval of the root, jackknife over rows"
 
 
 def _loss_scores(
@@ -218,25 +232,24 @@ def _mean_of(column: int) -> Statistic:
 
 def _decomposition(found: Values, without: Values, level: float) -> dict[str, CalibrationScore]:
     """Brier score = reliability - resolution + uncertainty + remainder, each summed over classes."""
-    parts = {}
+    parts, n = {}, len(without["reliability"])
     for name in DECOMPOSITION:
         value, simulated = float(found[name][0]), found[name][1:]
-        score = _jackknife(name, value, without[name], level)
-        error = name == "reliability"
-        parts[name] = null_score(
-            score,
-            simulated,
-            two_sided=not error,
-            p_value=null_p(value, simulated) if error else None,
-            debiased_square=value if error else None,
-        )
+        if name == "reliability":
+            p_value = null_p(value, simulated)
+            low, high, method = _root_interval(value, without[name], p_value, level)
+            limits = (None if low is None else low * low, None if high is None else high * high)
+            score = Score(name, value, *limits, n, method, level)
+            parts[name] = null_score(score, simulated, p_value=p_value, debiased_square=value)
+            continue
+        score = normal(name, value, _jackknife_error(without[name]), n, "jackknife over rows", level=level)
+        parts[name] = null_score(score, simulated, two_sided=True)
     return parts
 
 
-def _jackknife(name: str, value: float, without: NDArray[np.float64], level: float) -> Score:
+def _jackknife_error(without: NDArray[np.float64]) -> float:
     n = len(without)
-    error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
-    return normal(name, value, error, n, "jackknife over rows", level=level)
+    return math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
 
 
 def _root(square: float) -> float:

@@ -44,8 +44,8 @@ class Range:
     """A range of one class's probability: ``low`` and ``high`` of the rows inside, and what became of them.
 
     ``observed`` is the share of rows of the class, ``expected`` the mean probability that is tested (the
-    model's own in the global scan, the mapped one in the local scan), ``promised`` the model's own mean; ``z``
-    is sum(y - q) / sqrt(sum q (1 - q)). Without rows inside the shares are None and z is 0.
+    model's own in the global scan, the mapped one in the local scan), ``promised`` the model's own mean;
+    ``z`` is sum(y - q) / sqrt(sum q (1 - q)). Without rows inside the shares are None and z is 0.
     """
 
     class_index: int
@@ -159,7 +159,8 @@ def global_scan(
         return GlobalScan(rows, reason=_TOO_SURE)
     generator = np.random.default_rng(seed)
     expected, spread = (cells.sums([values[:, None] for values in part.T]) for part in (p, p * (1.0 - p)))
-    best, where = [], []
+    best: list[Array] = []
+    where: list[NDArray[np.int64]] = []
     for size in _sizes(simulations, rows):
         labels = simulate_labels(p, size, generator)
         if not best:
@@ -221,7 +222,8 @@ def local_scan(
 
 
 _TOO_SURE = (
-    f"no range holds an information (sum of p (1 - p)) of {LEAST_INFORMATION:g}: the probabilities are too near "
+    f"no range holds an information (sum of p (1 - p)) of {LEAST_INFORMATION:g}: the probabilities are "
+    "too near "
     "0 and 1 for so few rows"
 )
 
@@ -297,7 +299,7 @@ class _Cells:
         return self.halves * (CUT_POINTS - 1)
 
     def hits(self, labels: Labels) -> Array:
-        """(halves, classes, cells, S), or without halves (classes, cells, S): rows of the class in each cell."""
+        """([halves,] classes, cells, S) rows of the class in each cell, of (n, S) labels."""
         rows, sets = labels.shape
         lanes = np.full((int(labels.max(initial=0)) + 1 + len(self.classes), rows), -1, dtype=np.int64)
         for lane, k in enumerate(self.classes):
@@ -359,7 +361,7 @@ def _largest(gap: Array, spread: Array) -> tuple[Array, NDArray[np.int64]]:
 
     ``gap`` (classes, cuts, S) and ``spread`` (classes, cuts, S or 1) are running sums.
     """
-    classes, cuts, sets = gap.shape
+    _, cuts, sets = gap.shape
     best, place = np.full(sets, -1.0), np.zeros((sets, 3), dtype=np.int64)
     place[:, 2] = 1
     for i in range(cuts - 1):

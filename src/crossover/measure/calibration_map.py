@@ -51,7 +51,7 @@ def softmax(logits: Array) -> Array:
 
 
 def fit_map(probabilities: Array, gold: Labels, start: BetaMap | None = None) -> BetaMap:
-    """The map of highest posterior density on (n, K) probabilities and (n,) gold columns (Newton's method)."""
+    """The map of highest posterior density for (n, K) probabilities and (n,) gold columns, by Newton."""
     logs, classes = np.log(np.maximum(probabilities, CLIP)), probabilities.shape[1]
     weights = np.concatenate([np.ones(classes), np.zeros(classes)])
     if start is not None:

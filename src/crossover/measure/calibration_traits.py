@@ -24,7 +24,7 @@ from crossover.measure.words_apart import LONGEST, words_apart
 Mask = NDArray[np.bool_]
 _WORD = re.compile(r"\w\w+")
 Column = tuple[str, Sequence[object]]
-"""Kind of a meta column (``category``, ``number``, ``time``, ``group``, ``votes``) and its value of each row."""
+"""Kind of a meta column, as the corpus declares it, and its value of each row."""
 
 FEWEST = 5
 """Rows of the first half that must hold a trait, and rows that each side of a contrast needs."""
@@ -36,7 +36,10 @@ CONTRASTS = ("inside against outside", "unexpected against expected, inside")
 
 @dataclass(frozen=True)
 class Trait:
-    """A word or meta value: how many rows of the second half hold it on either side, and its P there."""
+    """A word or meta value: how many rows of the second half hold it on either side, and its P there.
+
+    ``kind`` is "word" or the kind of the meta column.
+    """
 
     contrast: str
     kind: str
@@ -89,7 +92,9 @@ def traits_apart(
     found = [_tested(*one) for one in named]
     adjusted = holm({str(k): trait.p for k, trait in enumerate(found)})
     told = [Trait(**{**asdict(one), "holm_p": adjusted[str(k)]}) for k, one in enumerate(found)]
-    return sorted(told, key=lambda one: (not one.confirmed, one.contrast, one.holm_p, one.p, one.kind, one.trait))
+    return sorted(
+        told, key=lambda one: (not one.confirmed, one.contrast, one.holm_p, one.p, one.kind, one.trait)
+    )
 
 
 def _tested(contrast: str, kind: str, trait: str, holds: Mask, side: Mask, other: Mask) -> Trait:
@@ -101,8 +106,10 @@ def _tested(contrast: str, kind: str, trait: str, holds: Mask, side: Mask, other
 
 def _words(side: Mask, other: Mask, texts: Sequence[str]) -> list[tuple[str, str, Mask]]:
     """Words more frequent on this side of the first half, and which rows of all hold them."""
-    rows = [[texts[k] for k in np.flatnonzero(mask)] for mask in (side, other)]
-    words = [word.word for word in words_apart(*rows, most=4 * MOST, permutations=0) if word.z > 0][:MOST]
+    here, there = ([texts[k] for k in np.flatnonzero(mask).tolist()] for mask in (side, other))
+    words = [word.word for word in words_apart(here, there, most=4 * MOST, permutations=0) if word.z > 0][
+        :MOST
+    ]
     if not words:
         return []
     held = [set(_WORD.findall(text[:LONGEST].lower())) for text in texts]
@@ -114,32 +121,38 @@ def _meta_values(side: Mask, other: Mask, meta: Mapping[str, Column]) -> list[tu
     scored = []
     for name, (kind, values) in sorted(meta.items()):
         for trait, holds in _traits_of(name, kind, values, side | other):
-            counts = [(float((holds & mask).sum()) + 0.5, float((~holds & mask).sum()) + 0.5) for mask in (side, other)]
+            counts = [
+                (float((holds & mask).sum()) + 0.5, float((~holds & mask).sum()) + 0.5)
+                for mask in (side, other)
+            ]
             (a, b), (c, d) = counts
             z = (np.log(a / b) - np.log(c / d)) / np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
             if z > 0 and (holds & (side | other)).sum() >= FEWEST:
-                scored.append((-float(z), trait, holds))
-    scored.sort(key=lambda one: one[:2])
-    return [("meta", trait, holds) for _, trait, holds in scored[:MOST]]
+                scored.append((-float(z), kind, trait, holds))
+    scored.sort(key=lambda one: one[:3])
+    return [(kind, trait, holds) for _, kind, trait, holds in scored[:MOST]]
 
 
 def _traits_of(name: str, kind: str, values: Sequence[object], first: Mask) -> list[tuple[str, Mask]]:
-    """The yes-or-no traits of one column: its frequent values, or either side of its median on the first half."""
+    """The yes-or-no traits of one column: frequent values, or either side of the median on the first half."""
     if kind == "votes":
-        return [(f"{name}: annotators disagree", np.array([_disagree(value) for value in values], dtype=np.bool_))]
+        return [
+            (f"{name}: annotators disagree", np.array([_disagree(value) for value in values], dtype=np.bool_))
+        ]
     known = np.array([value is not None and value != "" for value in values], dtype=np.bool_)
     if kind in ("number", "time"):
-        ordered = sorted(values[k] for k in np.flatnonzero(known & first))  # type: ignore[type-var]
+        ordered = sorted(values[k] for k in np.flatnonzero(known & first).tolist())  # type: ignore[type-var]
         if not ordered:
             return []
         middle = ordered[len(ordered) // 2]
         above = np.array([bool(k and value >= middle) for k, value in zip(known, values, strict=True)])  # type: ignore[operator]
         shown = f"{middle:g}" if isinstance(middle, float) else str(middle)
         return [(f"{name} from {shown} on", above), (f"{name} before {shown}", known & ~above)]
-    counts = Counter(str(values[k]) for k in np.flatnonzero(known & first))
+    counts = Counter(str(values[k]) for k in np.flatnonzero(known & first).tolist())
     frequent = sorted(value for value, count in counts.items() if count >= FEWEST)
     return [
-        (f"{name} = {value}", np.array([str(own) == value for own in values], dtype=np.bool_)) for value in frequent
+        (f"{name} = {value}", np.array([str(own) == value for own in values], dtype=np.bool_))
+        for value in frequent
     ]
 
 

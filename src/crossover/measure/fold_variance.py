@@ -35,7 +35,7 @@ class FoldSpread:
     """What the fold models' errors on common rows say.
 
     ``error`` with ``error_low`` and ``error_high``: mean over folds and seeds, its interval over fresh
-    rows given this training part. ``sd`` is the standard deviation over fresh training sets of the
+    rows given these models. ``sd`` is the standard deviation over fresh training sets of the
     folds' size and fresh seeds, ``low`` and ``high`` its limits; None below :data:`FEWEST_DEGREES`.
     ``training`` and ``seed`` are its two variance components, untruncated (an estimate may fall below
     0); with one seed a fold the two are not told apart and ``seed`` is None. ``raw_sd`` is the standard
@@ -89,13 +89,13 @@ def fold_spread(
         level: coverage of either interval.
 
     The limits of the SD are those of a sum of mean squares with signs (Graybill and Wang 1980; Ting et al.
-    1990). With one seed a fold the upper limit takes all of the variance for the training rows' (scaled by
-    k - 1), the lower limit all of it for the seed's (not scaled). The upper limit is not let fall below the
-    noise taken off, scaled alike: folds whose means vary less than the rows' chance do not show an SD of 0.
+    1990). The upper one scales the training part by k - 1, which is right for a score linear in the rows; the
+    lower one does not scale it, which is right where a few other rows act like another training set (a deep
+    tree): together they hold for what lies between. The upper limit is not let fall below the noise taken
+    off, scaled alike: folds whose means vary less than the rows' chance do not show an SD of 0.
 
-    The error's interval is the two-way one over fresh rows and over the runs at hand (methods.md 1),
-    without a term for other training sets: the distance to the target that is to be explained is that of
-    this training part, and what another one would do is the SD it is compared with.
+    The error's interval is over fresh rows, given these models: the distance to the target that is to be
+    explained is theirs, and what another training set or seed would do is the SD it is compared with.
 
     Raises:
         BadInput: values that are not finite, or fewer than 2 units.
@@ -111,7 +111,7 @@ def fold_spread(
     if k - 1 >= FEWEST_DEGREES:
         low, high = _limits(squares, cube.shape, cut, level)
         high = max(high, math.sqrt((cut - 1) * noise))
-    mean = paired_mean(errors.mean(axis=1), 0.0, clusters)
+    mean = paired_mean(errors.mean(axis=(0, 1))[None], 0.0, clusters)
     error_low, error_high = mean.interval(level)
     return FoldSpread(
         error=mean.mean, error_low=error_low, error_high=error_high,
@@ -163,9 +163,8 @@ def _components(squares: dict[str, tuple[float, int]], shape: tuple[int, ...]) -
 def _limits(
     squares: dict[str, tuple[float, int]], shape: tuple[int, ...], cut: int, level: float
 ) -> tuple[float, float]:
-    scales = (cut - 1.0 if shape[1] > 1 else 1.0, cut - 1.0)
-    low = _limit(squares, _weights(shape, scales[0]), level, -1)
-    high = _limit(squares, _weights(shape, scales[1]), level, +1)
+    low = _limit(squares, _weights(shape, 1.0), level, -1)
+    high = _limit(squares, _weights(shape, cut - 1.0), level, +1)
     return math.sqrt(max(low, 0.0)), math.sqrt(max(high, 0.0))
 
 

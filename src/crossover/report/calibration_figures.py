@@ -27,7 +27,7 @@ class Shaded:
 def reliability_diagram(
     name: str, title: str, axis: str, diagram: Plain, shaded: Shaded | None = None
 ) -> Chart | None:
-    """Observed frequency against stated probability, a point a bin, on what a calibrated model shows; None without."""
+    """Observed frequency against stated probability, a point a bin, over the bands; None without points."""
     points = [point for row in rows(diagram, "points") if (point := _point(row)) is not None]
     if not points:
         return None
@@ -59,8 +59,10 @@ def reliability_diagram(
     layers.append(made.mark_point(filled=True, size=64, color=style.COLOURS[0], opacity=1))
     outside = int(number(diagram, "outside") or 0)
     caption = (
-        "Points: rows in bins of about equal numbers. Thick grey bars: where 95% of perfectly calibrated models "
-        "with these very probabilities lie, bin by bin; thin grey bars: where 95% of them lie with all points at "
+        "Points: rows in bins of about equal numbers. Thick grey bars: where 95% of perfectly calibrated "
+        "models "
+        "with these very probabilities lie, bin by bin; thin grey bars: where 95% of them lie with all "
+        "points at "
         f"once. {outside} of {len(points)} points are outside their thick bar."
     )
     if shaded is not None:
@@ -109,15 +111,14 @@ def risk_coverage(
             layers.append(area.encode(**axes, y2="y2:Q"))
         drawn = alt.Chart(style.data(curve)).encode(**axes)
         layers.append(drawn.mark_line(color=look.colour, strokeWidth=2))
-        layers.append(
-            drawn.mark_point(shape=look.shape, size=34, filled=True, color=look.colour, opacity=1)
-        )
+        layers.append(drawn.mark_point(shape=look.shape, size=34, filled=True, color=look.colour, opacity=1))
     layers += style.edge_labels({arm: curve[-1] for arm, curve in curves.items()}, styles, axes, domain)
     caption = (
-        "Answering only rows whose largest probability is above a threshold: further left fewer rows, fewer errors. "
+        "Answering only rows whose largest probability is above a threshold: further left fewer rows, "
+        "fewer errors. "
         "Shaded: 95% interval at each threshold."
     )
-    spec = style.finished(layers, "What abstaining buys", "risk against coverage", right=190)
+    spec = style.finished(layers, "What abstaining buys", "risk against coverage")
     return Chart(name, f"Risk against coverage of {len(curves)} arms", caption, spec)
 
 
@@ -135,4 +136,8 @@ def _point(row: Plain) -> dict[str, float] | None:
         "joint_low": "joint_low", "joint_high": "joint_high",
     }  # fmt: skip
     found = {key: number(row, name) for key, name in names.items()}
-    return {key: value for key, value in found.items() if value is not None} if None not in found.values() else None
+    return (
+        {key: value for key, value in found.items() if value is not None}
+        if None not in found.values()
+        else None
+    )

@@ -7,25 +7,25 @@ from crossover.report.calibration_figures import Shaded, reliability_diagram, ri
 from crossover.report.drawing import Chart
 from crossover.report.page import Block, Bullets, Fold, Picture, Prose, Section, Tiles
 from crossover.report.plain_values import Plain, keyed_rows, mapping, number, rows, text
-from crossover.report.tables import Cell, Column, Table, quantity
+from crossover.report.tables import Cell, Column, Table
 from crossover.report.visible_text import visible
 
 ARMS_DRAWN = 6
 """Arms whose diagrams are drawn; the tables have every arm."""
 MEASURES = {
-    "top_label_ece": "calibration error of the predicted class",
-    "class_wise_ece": "calibration error over classes",
-    "top_label_l2": "the same, L2, debiased: predicted class",
-    "class_wise_l2": "the same, L2, debiased: over classes",
+    "top_label_ece": "ECE, predicted class",
+    "class_wise_ece": "ECE, all classes",
+    "top_label_l2": "L2 debiased, predicted class",
+    "class_wise_l2": "L2 debiased, all classes",
     "ece_sweep": "ECE-sweep",
     "smooth_ece": "smooth ECE",
     "brier": "Brier score",
     "log_loss": "log loss",
-    "aurc": "area under risk-coverage",
+    "aurc": "AURC",
     "reliability": "Brier: reliability",
     "resolution": "Brier: resolution",
     "uncertainty": "Brier: uncertainty",
-    "remainder": "Brier: remainder within bins",
+    "remainder": "Brier: remainder",
 }
 FINDINGS = {
     "local": "a bump", "unplaced": "more than recalibration mends, not placed", "recalibrate": "recalibrate",
@@ -34,11 +34,14 @@ FINDINGS = {
 
 
 def charts(plain: Plain) -> list[Chart]:
-    """Two reliability diagrams an arm (predicted class, and the class most off), and risk against coverage."""
+    """Two reliability diagrams an arm (predicted class, the class most off), and risk against coverage."""
     arms = list(keyed_rows(plain, "arms").items())
     found: list[Chart | None] = []
     for k, (key, arm) in enumerate(arms[:ARMS_DRAWN], start=1):
-        diagrams, name = mapping(mapping(arm, "calibration"), "diagrams"), style.short(text(arm, "title", key))
+        diagrams, name = (
+            mapping(mapping(arm, "calibration"), "diagrams"),
+            style.short(text(arm, "title", key)),
+        )
         found.append(
             reliability_diagram(
                 f"reliability_{k}", f"Predicted class: {name}", "largest probability",
@@ -94,7 +97,11 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
             "recalibration",
             [Prose(_fitted_on(plain)), recalibration] if recalibration.rows else [],
         ),
-        ("Answering only when sure", "risk-coverage", [pictures[n] for n in pictures if n == "risk_coverage"]),
+        (
+            "Answering only when sure",
+            "risk-coverage",
+            [pictures[n] for n in pictures if n == "risk_coverage"],
+        ),
     ]
     return [Section(title, anchor, tuple(blocks)) for title, anchor, blocks in made if blocks]
 
@@ -116,39 +123,46 @@ def scan_table(plain: Plain) -> Table:
     made: list[tuple[Cell, ...]] = []
     for row in rows(mapping(plain, "tables"), "scans"):
         made.append(
-            (text(row, "arm"), text(row, "scan"), _p(number(row, "p_value")), text(row, "class", "–"),
+            (f"{text(row, 'arm')}: {text(row, 'scan')}", _p(number(row, "p_value")), text(row, "class", "–"),
              (number(row, "low"), number(row, "high")), number(row, "rows"), number(row, "observed"),
              number(row, "expected"), number(row, "promised"))
         )  # fmt: skip
     columns = (
-        Column("arm"), Column("scan"), Column("P"), Column("class"), Column("range", "interval"),
+        Column("arm: scan"), Column("P"), Column("class"), Column("range", "interval"),
         Column("rows inside", "count"), Column("observed", "score"), Column("expected", "score"),
-        Column("promised by the model", "score"),
+        Column("stated", "score"),
     )  # fmt: skip
     note = (
-        "global: the model's own probabilities; local: after a smooth recalibration fitted on calibrate, its range "
-        "as found on one half of the rows; confirmation: the same range on the other half. P pays for the search "
-        "over classes and ranges; the shares of the first two are flattered by it."
+        "global: the model's own probabilities; local: after a smooth recalibration fitted on calibrate, "
+        "its range "
+        "as found on one half of the rows; confirmation: the same range on the other half. P pays for "
+        "the search "
+        "over classes and ranges; the shares of the first two are flattered by it. Expected: what is tested; "
+        "stated: the model's own probability."
     )
     return Table("Where each arm is most off", columns, tuple(made), note)
 
 
 def measure_table(plain: Plain) -> Table:
     """One row an arm and measure, beside its value under perfect calibration."""
-    told = mapping(plain, "tables")
-    made: list[tuple[Cell, ...]] = [
-        (
-            text(row, "arm"), MEASURES.get(text(row, "measure"), text(row, "measure")),
-            number(row, "value"), (number(row, "low"), number(row, "high")),
-            (number(row, "null_low"), number(row, "null_high")), _p(number(row, "p_value")),
-            number(row, "n"),
-            "" if number(row, "value") is not None else text(row, "method"),
+    made: list[tuple[Cell, ...]] = []
+    for row in rows(mapping(plain, "tables"), "calibration"):
+        name = MEASURES.get(text(row, "measure"), text(row, "measure"))
+        value = number(row, "value")
+        made.append(
+            (
+                text(row, "arm"),
+                name if value is not None else f"{name} ({text(row, 'method')})",
+                value,
+                (number(row, "low"), number(row, "high")),
+                (number(row, "null_low"), number(row, "null_high")),
+                _p(number(row, "p_value")),
+                number(row, "n"),
+            )
         )
-        for row in rows(told, "calibration")
-    ]  # fmt: skip
     columns = (
         Column("arm"), Column("measure"), Column("value", "score"), Column("95% interval", "interval"),
-        Column("if calibrated", "interval"), Column("P"), Column("rows", "count"), Column(""),
+        Column("if calibrated", "interval"), Column("P"), Column("rows", "count"),
     )  # fmt: skip
     note = (
         "if calibrated: the middle 95% of the measure (for errors the lowest 95%) over labels drawn from the "
@@ -184,7 +198,7 @@ def recalibration_table(plain: Plain) -> Table:
         Column("change", "signed"), Column("95% interval", "signed_interval"),
         Column("change of accuracy", "signed"), Column("smooth ECE", "score"), Column("its P"),
     )  # fmt: skip
-    note = "Measured on test rows that no recalibration saw. Below 0, a change of log loss or Brier score is a gain."
+    note = "Measured on test rows, which no recalibration saw. A loss or score that falls is a gain."
     return Table("Before and after", columns, tuple(made), note)
 
 
@@ -192,14 +206,15 @@ def trait_table(key: str, arm: Plain) -> Table:
     """What sets the rows of an arm's bump apart."""
     made: list[tuple[Cell, ...]] = [
         (
-            text(row, "contrast"), text(row, "kind"), text(row, "trait"), _of(row, ""), _of(row, "_other"),
-            _p(number(row, "p")), _p(number(row, "holm_p")), "confirmed" if row.get("confirmed") is True else "",
+            text(row, "contrast"), f"{text(row, 'kind')}: {text(row, 'trait')}", _of(row, ""),
+            _of(row, "_other"), _p(number(row, "holm_p")),
+            "confirmed" if row.get("confirmed") is True else "",
         )
         for row in rows(mapping(arm, "bump"), "traits")
     ]  # fmt: skip
     columns = (
-        Column("contrast"), Column("kind"), Column("trait"), Column("hold it: first side"),
-        Column("other side"), Column("P"), Column("Holm's P"), Column(""),
+        Column("contrast"), Column("trait"), Column("hold it"), Column("on the other side"),
+        Column("Holm's P"), Column(""),
     )  # fmt: skip
     note = "Named on the half that located the range; rows and P are of the other half."
     return Table(f"What sets the rows apart: {style.short(key)}", columns, tuple(made), note)
@@ -236,7 +251,9 @@ def _bumps(plain: Plain) -> list[Block]:
         if not bump:
             continue
         told = tuple(
-            visible(f"{text(row, 'candidate')}: {text(row, 'here')}. Would tell: {text(row, 'would_tell')}", 600)
+            visible(
+                f"{text(row, 'candidate')}: {text(row, 'here')}. Would tell: {text(row, 'would_tell')}", 600
+            )
             for row in rows(bump, "candidates")
         )
         blocks.append(Bullets(f"Candidates: {style.short(key)}", told))
@@ -250,7 +267,7 @@ def _bumps(plain: Plain) -> list[Block]:
 def _detectable(arm: Plain) -> str:
     """The size of a bump that this test part can show."""
     found = [
-        f"{number(row, 'deviation'):g} needs {quantity(needed)} rows inside"
+        f"{number(row, 'deviation'):g} with {needed:,.0f}"
         for row in rows(arm, "detectable")
         if (needed := number(row, "rows_needed")) is not None
     ]
@@ -258,8 +275,8 @@ def _detectable(arm: Plain) -> str:
         return ""
     there = number(rows(arm, "detectable")[0], "rows_there") or 0
     return (
-        f"a deviation near probability .5 is found 80% of the time from a size on: {'; '.join(found)}. "
-        f"The fullest class has {there:,.0f} rows between .25 and .75."
+        "a bump near probability .5 is found 80% of the time if its deviation is "
+        f"{', '.join(found)} independent rows inside. The fullest class has {there:,.0f} between .25 and .75."
     )
 
 
@@ -271,7 +288,8 @@ def _fitted_on(plain: Plain) -> str:
         f"{number(arm, 'labels_with_recalibration') or 0:,.0f} with)"
         for key, arm in keyed_rows(plain, "arms").items()
     ]
-    return f"Every recalibration, and the map of the local scan, is fitted on calibrate alone: {'; '.join(said)}."
+    told = "; ".join(said)
+    return f"Every recalibration, and the map of the local scan, is fitted on calibrate alone: {told}."
 
 
 def _range(arm: Plain) -> Plain:

@@ -7,7 +7,7 @@ told in full; the measures of the others stand beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -68,7 +68,8 @@ class CalibrationStudy:
             raise BadInput(f"study.seeds={self.seeds}; expected at least 1")
         if self.simulations < FEWEST_SIMULATIONS:
             raise BadInput(
-                f"study.simulations={self.simulations}; expected at least {FEWEST_SIMULATIONS}: with B of them no P "
+                f"study.simulations={self.simulations}; expected at least {FEWEST_SIMULATIONS}: with B of "
+                "them no P "
                 "is below 1/(B + 1)"
             )
         if self.size is not None and not 0 < self.size < len(self.split.train):
@@ -117,7 +118,9 @@ class CalibrationStudy:
                 arms[arm] = ArmCalibration(arm, found, self.corpus, self.split.groups, self.simulations)
         whole_p = corrected({arm: one.whole.p_value for arm, one in arms.items()})
         local_p = corrected({arm: one.local.p_value for arm, one in arms.items()})
-        findings = {arm: finding(one.whole, one.local, whole_p[arm], local_p[arm]) for arm, one in arms.items()}
+        findings = {
+            arm: finding(one.whole, one.local, whole_p[arm], local_p[arm]) for arm, one in arms.items()
+        }
         told = Told(self.corpus.name, self.corpus.fingerprint, arms, findings, whole_p, local_p)
         results = {
             arm: self._result(one, findings[arm], whole_p[arm], local_p[arm]) for arm, one in arms.items()
@@ -145,9 +148,7 @@ class CalibrationStudy:
             runs=tuple(sorted(records)),
         )
 
-    def _result(
-        self, one: ArmCalibration, found: str, whole_p: float | None, local_p: float | None
-    ) -> Json:
+    def _result(self, one: ArmCalibration, found: str, whole_p: float | None, local_p: float | None) -> Json:
         """One arm as plain values."""
         classes = one.test.classes
         labels = one.records[0].cost["labels"]
@@ -193,16 +194,17 @@ class CalibrationStudy:
 def candidates(one: ArmCalibration) -> list[Json]:
     """Each explanation of a bump, what speaks for it here, and what would tell."""
     confirmed = [trait for trait in one.traits if trait.confirmed]
-    words = [f'"{t.trait}"' for t in confirmed if t.kind == "word"][:5]
-    disputed = [t.trait for t in confirmed if t.trait.endswith("annotators disagree")]
-    times = [t.trait for t in confirmed if one.corpus.meta.get(t.trait.split(" ")[0]) == "time"]
-    values = [t.trait for t in confirmed if t.kind == "meta" and t.trait not in (*disputed, *times)][:5]
+    words = _once(f'"{t.trait}"' for t in confirmed if t.kind == "word")
+    disputed = _once(t.trait for t in confirmed if t.kind == "votes")
+    times = _once(t.trait for t in confirmed if t.kind == "time")
+    values = _once(t.trait for t in confirmed if t.kind not in ("word", "votes", "time"))
     named = ", ".join([*words, *values])
     return [
         {
             "candidate": "a missing feature or class",
             "here": f"set apart by {named}" if named else "no word or meta value is confirmed",
-            "would_tell": "read the rows; add the feature, or label the rows as a class of their own, and fit again",
+            "would_tell": "read the rows; add the feature, or label the rows as a class of their own, "
+            "and fit again",
         },
         {
             "candidate": "label noise",
@@ -220,6 +222,10 @@ def candidates(one: ArmCalibration) -> list[Json]:
             "would_tell": "the same model with a weaker and a stronger penalty: the bump should move or go",
         },
     ]
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))[:5]
 
 
 def tables(arms: Mapping[str, Json]) -> dict[str, list[Json]]:

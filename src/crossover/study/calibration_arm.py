@@ -53,7 +53,7 @@ class ArmCalibration:
     """One arm: the measures of its first run, before and after recalibration, and the two scans.
 
     ``records`` are its finished runs, by seed; ``groups`` the split's cluster of a row. Measures that need
-    independent rows take one row a cluster. Only rows of calibrate are fitted on, only test rows are measured.
+    independent rows take one row a cluster. Only calibrate rows are fitted on, only test rows measured.
     """
 
     arm: str
@@ -137,7 +137,7 @@ class ArmCalibration:
 
     @cached_property
     def recommended(self) -> str | None:
-        """The recalibration of least log loss on calibrate, each half predicted from the other; None if none fits."""
+        """The recalibration of least log loss within calibrate, its halves crossed; None if none gains."""
         rows = self.calibrate
         first = np.array([in_first_half(id_) for id_ in rows.ids], dtype=np.bool_)
         loss: dict[str, float] = {}
@@ -187,7 +187,7 @@ class ArmCalibration:
         if found is None:
             return np.zeros(len(rows), dtype=np.bool_)
         of_class = rows.gold_index == found.class_index
-        return of_class if found.z > 0 else ~of_class
+        return np.asarray(of_class if found.z > 0 else ~of_class)
 
     @cached_property
     def traits(self) -> list[Trait]:
@@ -199,7 +199,7 @@ class ArmCalibration:
         return traits_apart(self.local.inside, self.unexpected, self.first_half, part.texts, meta)
 
     def bump_rows(self) -> list[Json]:
-        """The rows inside the bump, those it has too many of first, then by probability; at most :data:`SHOWN`."""
+        """Rows inside, those it has too many of first, then by probability; at most :data:`SHOWN`."""
         found, rows = self.local.located, self.independent
         if found is None or self.local.inside is None or self.local.beta is None:
             return []
@@ -222,7 +222,7 @@ class ArmCalibration:
         ]
 
     def detectable(self) -> list[Json]:
-        """Rows a range must hold for a deviation to be found 80% of the time, and how many there are near p = .5."""
+        """Rows a range must hold for a deviation to be found 80% of the time, and those there near .5."""
         critical = self.local.critical if self.local.critical is not None else self.whole.critical
         if critical is None:
             return []
@@ -260,8 +260,8 @@ class ArmCalibration:
 def finding(whole: GlobalScan, local: LocalScan, whole_p: float | None, local_p: float | None) -> str:
     """One arm's finding from its scans, P corrected for the number of arms.
 
-    ``insufficient``, ``not_shown``, ``untold`` (off, and nothing to tell where), ``recalibrate``, ``unplaced``
-    (more than recalibration mends, no range confirmed) or ``local``.
+    ``insufficient``, ``not_shown``, ``untold`` (off, and nothing to tell where), ``recalibrate``,
+    ``unplaced`` (more than recalibration mends, no range confirmed) or ``local``.
     """
     if whole.p_value is None or whole_p is None:
         return "insufficient"
@@ -299,7 +299,7 @@ def range_json(found: Range | None, classes: Sequence[str]) -> Json | None:
 
 
 def _crossed(kind: type[Calibrator], rows: Predictions, first: Mask) -> float | None:
-    """Mean log loss on calibrate with each half predicted by the map of the other; None where one cannot be had."""
+    """Mean log loss on calibrate, each half mapped by what the other taught; None where one cannot be had."""
     mapped = np.empty_like(rows.probabilities)
     for half in (first, ~first):
         try:

@@ -16,11 +16,15 @@ SEVERITY = ("local", "unplaced", "recalibrate", "untold", "not_shown", "insuffic
 NEXT = {
     "local": "Read the rows of the range and the words and values that set them apart (section Bump); then "
     "add the feature or class they call for, or relabel them.",
-    "unplaced": "Recalibrate, and bring more test rows: the range that recalibration leaves is not pinned down.",
-    "recalibrate": "Recalibrate on the calibrate part before a probability is used; predicted classes need none.",
-    "untold": "Give the split a calibrate part (or more rows in it): without one nothing tells a smooth error "
+    "unplaced": "Recalibrate, and bring more test rows: the range that recalibration leaves is not "
+    "pinned down.",
+    "recalibrate": "Recalibrate on the calibrate part before a probability is used; predicted classes "
+    "need none.",
+    "untold": "Give the split a calibrate part (or more rows in it): without one nothing tells a smooth "
+    "error "
     "from a bump.",
-    "not_shown": "Use the probabilities as they are, within the rows this test part has; more test rows would "
+    "not_shown": "Use the probabilities as they are, within the rows this test part has; more test rows "
+    "would "
     "find smaller errors.",
     "insufficient": "Bring more test rows.",
     "no_runs": "Look at the failed runs (failed/ in the store), mend their cause and run again.",
@@ -53,26 +57,35 @@ class Told:
         return f"On {self.corpus}, {'; '.join(self._phrase(arm) for arm in ordered)}."
 
     def _phrase(self, arm: str) -> str:
-        made = {
-            "local": self._local,
-            "unplaced": lambda one: f"{one.arm} is off in ways that recalibration does not mend "
-            f"({_p(self.local_p[one.arm])}), but no range of it is confirmed on the other half: not a bump yet",
-            "recalibrate": lambda one: f"{one.arm} is miscalibrated as a whole ({_p(self.whole_p[one.arm])}) and "
-            f"not in one place: recalibrate{self._how(one)}",
-            "untold": lambda one: f"{one.arm} is miscalibrated ({_p(self.whole_p[one.arm])}), and whether a "
-            f"recalibration mends it cannot be told: {one.local.reason}",
-            "not_shown": lambda one: f"no miscalibration of {one.arm} is shown on {one.whole.rows:,} independent "
-            f"test rows ({_p(self.whole_p[one.arm])})",
-            "insufficient": lambda one: f"of {one.arm} there is insufficient evidence: {one.whole.reason}",
-        }  # fmt: skip
-        return made[self.findings[arm]](self.arms[arm])
+        one, found = self.arms[arm], self.findings[arm]
+        whole, local = _p(self.whole_p[arm]), _p(self.local_p[arm])
+        if found == "local":
+            return self._local(one)
+        if found == "unplaced":
+            return (
+                f"{arm} is off in ways that recalibration does not mend ({local}), but no range of it is "
+                "confirmed on the other half: not a bump yet"
+            )
+        if found == "recalibrate":
+            said = f"{arm} is miscalibrated as a whole ({whole}) and not in one place"
+            return f"{said}: recalibrate{self._how(one)}"
+        if found == "untold":
+            reason = one.local.reason
+            return (
+                f"{arm} is miscalibrated ({whole}); whether recalibration mends it cannot be told: {reason}"
+            )
+        if found == "not_shown":
+            rows = one.whole.rows
+            return f"no miscalibration of {arm} is shown on {rows:,} independent test rows ({whole})"
+        return f"of {arm} there is insufficient evidence: {one.whole.reason}"
 
     def _local(self, one: ArmCalibration) -> str:
         found = one.local.confirmed
         assert found is not None and found.observed is not None and found.expected is not None
         return (
             f"{one.arm} is miscalibrated locally in [{found.low:.2f}, {found.high:.2f}] of class "
-            f"{one.test.classes[found.class_index]}, where {found.observed:.2f} of the {found.rows} rows that "
+            f"{one.test.classes[found.class_index]}, where {found.observed:.2f} of the {found.rows} rows "
+            "that "
             f"confirm it are of the class and {found.expected:.2f} were expected after smooth recalibration; "
             f"{CANDIDATES}{_named(one.traits)}"
         )
@@ -89,20 +102,21 @@ class Told:
         """Whom the verdict speaks of."""
         given = "the fitted model of each arm's first run and, after recalibration, this calibrate part"
         return (
-            f"Over fresh test rows like corpus {self.corpus} ({self.fingerprint}), given {given}; not over other "
+            f"Over fresh test rows like corpus {self.corpus} ({self.fingerprint}), given {given}; not "
+            "over other "
             "training sets, corpora, encoders or recipes."
         )
 
     @property
     def would_change(self) -> tuple[str, ...]:
         """What would turn the verdict over."""
-        more = (
+        more = [
             "more test rows: a bump is found only with enough rows inside it (section Bump)",
             "another training set, split or calibrate part",
-        )
+        ]
         if self.kind in ("local", "unplaced"):
-            more += ("a feature, class or label that accounts for the rows of the range",)
-        return more
+            more.append("a feature, class or label that accounts for the rows of the range")
+        return tuple(more)
 
     @property
     def next_step(self) -> str:
@@ -116,17 +130,17 @@ class Told:
             left = len(one.test) - len(one.independent)
             if left:
                 said.append(
-                    f"{arm}: {left:,} of {len(one.test):,} test rows share a cluster with another and are left out "
+                    f"{arm}: {left:,} of {len(one.test):,} test rows share a cluster with another and are "
+                    "left out "
                     "of the scans and calibration errors"
                 )
             if len(one.calibrate) < shared_rows:
                 said.append(f"{arm}: {len(one.calibrate):,} of {shared_rows:,} calibrate rows were predicted")
-            if one.local.located is not None and one.whole.p_value is not None and self.findings[arm] == "not_shown":
-                if one.local.rejects:
-                    said.append(
-                        f"{arm}: the scan after recalibration alone would alarm ({_p(one.local.p_value)}); it "
-                        "counts only where the model's own probabilities are off"
-                    )
+            if self.findings[arm] == "not_shown" and one.local.rejects:
+                said.append(
+                    f"{arm}: the scan after recalibration alone would alarm ({_p(one.local.p_value)}); it "
+                    "counts only where the model's own probabilities are off"
+                )
         return said
 
 

@@ -212,7 +212,7 @@ class FoldVarianceStudy:
                 },
             },
             population=f"The error: over fresh rows like corpus {self.corpus.name} "
-            f"({self.corpus.fingerprint}), given this training part; its SD: over fresh training sets of "
+            f"({self.corpus.fingerprint}), given these fold models; its SD: over fresh training sets of "
             f"{self._train_rows:,} rows from it, and seeds; not other corpora, encoders or recipes.",
             would_change=(
                 "another target error, metric, split or tuning budget",

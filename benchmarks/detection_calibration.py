@@ -1,0 +1,218 @@
+"""How often the bump test alarms where there is no bump, and how strong a bump it finds.
+
+    python benchmarks/detection_calibration.py --nulls 1000 --draws 200 --inbox-nulls 200 --inbox-draws 50
+
+writes detection_calibration.json and detection_calibration.md to results/published/.
+
+**Arrays.** Probabilities of three classes (softmax of normals), 1,500 test and 1,000 calibrate rows, labels
+drawn from them. Nulls: stated as they are ("calibrated"), and stated with logits 1.8 times too large
+("too sure", what a recalibration mends). Bumps, on either: rows whose stated probability of the second class
+lies between .3 and .7 belong to it more often by the strength. Counted are the global scan (P <= .05), the
+local scan (P <= .05), and the verdict "local": both, and confirmed on the other half.
+
+**Inbox.** Generated mail of five classes: 300 mails to train on, 700 to calibrate, 2,000 to test. The models
+are naive Bayes and logistic regression at their defaults; the flaw is planted in all rows alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.data.flaw.flaw import Flaw
+from crossover.data.flaw.label_noise import LabelNoise
+from crossover.data.flaw.merged_classes import MergedClasses
+from crossover.data.flaw.spear_phishing import SpearPhishing
+from crossover.data.flaw.split_class import SplitClass
+from crossover.data.inbox import Inbox
+from crossover.measure.calibration_bump import global_scan, local_scan
+from crossover.measure.calibration_map import softmax
+from crossover.measure.interval import clopper_pearson
+from crossover.model.classifier import Classifier
+from crossover.model.logistic_regression import LogisticRegression
+from crossover.model.naive_bayes import NaiveBayes
+from crossover.study.calibration_arm import finding, in_first_half
+
+PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published"
+TEST, CALIBRATE, CLASSES = 1_500, 1_000, 3
+SURE = 1.8
+STRENGTHS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+INBOX = {"train": 300, "calibrate": 700, "test": 2_000}
+Array = NDArray[np.float64]
+Outcome = dict[str, bool]
+Line = dict[str, object]
+
+MODELS: dict[str, Callable[[], Classifier]] = {
+    "naive Bayes": NaiveBayes,
+    "logistic regression": LogisticRegression,
+}
+FLAWS: dict[str, tuple[Callable[[float], Flaw], tuple[float, ...]]] = {
+    "spear_phishing (a lurking class)": (
+        lambda strength: SpearPhishing(strength=strength, label="phishing"),
+        (0.1, 0.3, 0.5),
+    ),
+    "merged_classes": (
+        lambda strength: MergedClasses(strength=strength, label="loan_spam", into="good"),
+        (0.1, 0.3, 0.5),
+    ),
+    "split_class": (lambda strength: SplitClass(strength=strength, label="good"), (0.1, 0.3, 0.5)),
+    "label_noise": (
+        lambda strength: LabelNoise(strength=strength, between=["good", "phishing"]),
+        (0.05, 0.1, 0.2),
+    ),
+}
+
+
+def scanned(
+    p: Array, gold: NDArray[np.int64], first: NDArray[np.bool_], other: Array, other_gold: NDArray[np.int64],
+    simulations: int, seed: int,
+) -> Outcome:  # fmt: skip
+    """What the two scans say of one model."""
+    whole = global_scan(p, gold, simulations, seed)
+    local = local_scan(p, gold, first, other, other_gold, simulations, seed)
+    kind = finding(whole, local, whole.p_value, local.p_value)
+    return {
+        "global": whole.rejects,
+        "local": local.rejects,
+        "confirmed": local.is_bump,
+        "verdict": kind == "local",
+    }
+
+
+def array_draw(sure: bool, strength: float, seed: int, simulations: int) -> Outcome:
+    """One draw at the level of arrays."""
+    draw = np.random.default_rng([20, seed])
+    rows = TEST + CALIBRATE
+    truth = softmax(1.6 * draw.standard_normal((rows, CLASSES)))
+    stated = softmax(SURE * np.log(truth)) if sure else truth.copy()
+    inside = (stated[:, 1] >= 0.3) & (stated[:, 1] <= 0.7)
+    raised = np.minimum(truth[inside, 1] + strength, 1.0)
+    rest = (1.0 - raised) / (1.0 - truth[inside, 1])
+    truth[inside] *= rest[:, None]
+    truth[inside, 1] = raised
+    gold = (draw.random(rows)[:, None] > np.cumsum(truth, axis=1)).sum(axis=1).clip(0, CLASSES - 1)
+    first = draw.random(TEST) < 0.5
+    cut = slice(TEST), slice(TEST, None)
+    return scanned(stated[cut[0]], gold[cut[0]], first, stated[cut[1]], gold[cut[1]], simulations, seed)
+
+
+def inbox_draw(flaw: Flaw | None, make: Callable[[], Classifier], seed: int, simulations: int) -> Outcome:
+    """One fresh inbox, one model."""
+    corpus = Inbox(rows=sum(INBOX.values()), seed=seed, flaw={"planted": flaw} if flaw else None).load()
+    texts, labels = corpus.texts, [str(label) for label in corpus.labels]
+    first, last = INBOX["train"], INBOX["train"] + INBOX["calibrate"]
+    model = make().fit(texts[:first], labels[:first], corpus.classes)
+    p = np.asarray(model.predict_proba(texts[first:]), dtype=np.float64)
+    gold = np.array([corpus.classes.index(label) for label in labels[first:]], dtype=np.int64)
+    half = np.array([in_first_half(id_) for id_ in corpus.ids[last:]], dtype=np.bool_)
+    cut = last - first
+    return scanned(p[cut:], gold[cut:], half, p[:cut], gold[:cut], simulations, seed)
+
+
+def line(case: str, strength: float, outcomes: Iterable[Outcome]) -> Line:
+    """Counts of one case and strength with 95% Clopper-Pearson limits, and the seconds a draw."""
+    began = time.process_time()
+    found = list(outcomes)
+    told: Line = {"case": case, "strength": strength, "draws": len(found)}
+    for name in ("global", "local", "confirmed", "verdict"):
+        count = sum(one[name] for one in found)
+        low, high = map(float, clopper_pearson(count, len(found)))
+        told |= {name: count, f"{name}_low": low, f"{name}_high": high}
+    return {**told, "seconds_a_draw": (time.process_time() - began) / max(1, len(found))}
+
+
+def measure(nulls: int, draws: int, inbox_nulls: int, inbox_draws: int, simulations: int) -> list[Line]:
+    """All lines; draw k has seed k."""
+    lines: list[Line] = []
+    for name, sure in (("calibrated", False), ("too sure", True)):
+        lines.append(line(name, 0.0, (array_draw(sure, 0.0, k, simulations) for k in range(nulls))))
+        for strength in STRENGTHS if draws else ():
+            made = (array_draw(sure, strength, k, simulations) for k in range(draws))
+            lines.append(line(f"{name}, bump", strength, made))
+    for model, make in MODELS.items() if inbox_nulls else ():
+        made = (inbox_draw(None, make, k, simulations) for k in range(inbox_nulls))
+        lines.append(line(f"inbox, {model}, no flaw", 0.0, made))
+    for model, make in MODELS.items() if inbox_draws else ():
+        for name, (flaw, strengths) in FLAWS.items():
+            for strength in strengths:
+                made = (inbox_draw(flaw(strength), make, k, simulations) for k in range(inbox_draws))
+                lines.append(line(f"inbox, {model}, {name}", strength, made))
+    return lines
+
+
+def found_in_90(lines: Sequence[Line], case: str, test: str) -> float | None:
+    """Strength found in 90% of draws, by a straight line between those tried; None if none was."""
+    told = [one for one in lines if one["case"] == case]
+    told.sort(key=lambda one: float(str(one["strength"])))
+    before = (0.0, 0.0)
+    for one in told:
+        at = (float(str(one["strength"])), int(str(one[test])) / int(str(one["draws"])))
+        if at[1] >= 0.9:
+            return before[0] + (0.9 - before[1]) / (at[1] - before[1]) * (at[0] - before[0])
+        before = at
+    return None
+
+
+def table(result: dict[str, object], command: str) -> str:
+    """The lines as Markdown, with the command that makes them."""
+    head = ("case", "strength", "global scan", "local scan", 'verdict "local"', "CPU s a draw")
+    text = [
+        "# Bump test: detection and false alarms",
+        "",
+        f"`{command}`: shares of draws that alarm, with 95% Clopper-Pearson limits. Strength 0 and \"no flaw\" "
+        f"are nulls of the verdict; \"too sure\" is none of the global scan. Arrays: {TEST:,} test and "
+        f"{CALIBRATE:,} calibrate rows; inbox: {INBOX['test']:,} and {INBOX['calibrate']:,}.",
+        "",
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+    ]  # fmt: skip
+    for one in result["lines"]:  # type: ignore[attr-defined]
+        rates = [
+            f"{one[name] / one['draws']:.3f} ({one[f'{name}_low']:.3f} to {one[f'{name}_high']:.3f})"
+            for name in ("global", "local", "verdict")
+        ]
+        cells = (one["case"], f"{one['strength']:g}", *rates, f"{one['seconds_a_draw']:.2f}")
+        text.append(f"| {' | '.join(cells)} |")
+    text += ["", "Strength found in 90% of the draws (between the strengths tried, by a straight line):", ""]
+    for case, found in result["found_in_90"].items():  # type: ignore[attr-defined]
+        said = ", ".join(
+            f"{test} {'not reached' if at is None else f'{at:.2f}'}" for test, at in found.items()
+        )
+        text.append(f"- {case}: {said}")
+    return "\n".join([*text, ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--nulls", type=int, default=1000, help="draws of each null of arrays")
+    parser.add_argument("--draws", type=int, default=200, help="draws of each bump of arrays")
+    parser.add_argument("--inbox-nulls", type=int, default=200, help="inboxes without a flaw, each model")
+    parser.add_argument("--inbox-draws", type=int, default=50, help="inboxes of each flaw and strength")
+    parser.add_argument("--simulations", type=int, default=199, help="of the null, in each scan")
+    parser.add_argument("--to", type=Path, default=PUBLISHED)
+    given = parser.parse_args(arguments)
+    lines = measure(given.nulls, given.draws, given.inbox_nulls, given.inbox_draws, given.simulations)
+    cases = dict.fromkeys(str(one["case"]) for one in lines if one["strength"])
+    weakest = {
+        case: {test: found_in_90(lines, case, test) for test in ("global", "verdict")} for case in cases
+    }
+    command = (
+        f"python benchmarks/detection_calibration.py --nulls {given.nulls} --draws {given.draws} "
+        f"--inbox-nulls {given.inbox_nulls} --inbox-draws {given.inbox_draws} --simulations {given.simulations}"
+    )
+    result: dict[str, object] = {"command": command, "found_in_90": weakest, "lines": lines}
+    given.to.mkdir(parents=True, exist_ok=True)
+    stored = json.dumps(result, indent=1, allow_nan=False)
+    (given.to / "detection_calibration.json").write_text(stored + "\n", encoding="utf-8")
+    (given.to / "detection_calibration.md").write_text(table(result, command), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

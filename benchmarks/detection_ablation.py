@@ -93,9 +93,10 @@ def judged(found: dict[str, object], primary: str) -> Counter[str]:
             said[f"first {kind}"] = effects[0]["holm_p"] <= 0.05 and effects[0]["mean"] > 0
     said["first stable"] = rows["c0"]["stable"]["word"] == "stable"
     said["pair"] = pairs[0]["found"] == "overlap"
-    covered = found.get("covered")
-    said["warned"] = bool(covered)
-    said["twins told"] = bool(covered) and {"c0", "c1"} <= set(covered["group"])  # type: ignore[index]
+    if "covered" in found:  # a fraction has no leave-one-out to warn of
+        covered: dict = found["covered"] or {}  # type: ignore[assignment, type-arg]
+        said["warned"] = bool(covered)
+        said["twins told"] = {"c0", "c1"} <= set(covered.get("group", ()))
     return said
 
 

@@ -205,7 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     command = (
         f"python benchmarks/detection_calibration.py --nulls {given.nulls} --draws {given.draws} "
-        f"--inbox-nulls {given.inbox_nulls} --inbox-draws {given.inbox_draws} --simulations {given.simulations}"
+        f"--inbox-nulls {given.inbox_nulls} --inbox-draws {given.inbox_draws} "
+        f"--simulations {given.simulations}"
     )
     result: dict[str, object] = {"command": command, "found_in_90": weakest, "lines": lines}
     given.to.mkdir(parents=True, exist_ok=True)

@@ -321,6 +321,20 @@ def test_what_cannot_be_is_refused_with_what_to_do(change: dict[str, object], sa
         replace(STUDY, **change)
 
 
+def test_the_name_follows_design_and_components_and_not_their_order() -> None:
+    five = replace(STUDY, arms={"model": model_of(*"abcde")})
+    assert study_name(five) != study_name(replace(five, design="fraction"))
+    turned = component(
+        LOGISTIC, {"features": dict(reversed(STUDY.arms["model"].settings["features"].items()))}
+    )
+    assert study_name(replace(STUDY, arms={"model": turned})) == study_name(STUDY)
+    backwards = replace(TUNED, components=dict(reversed(SETTINGS.items())))
+    assert study_name(backwards) == study_name(TUNED)
+    assert [s.digest for s in backwards.plan({})] == [s.digest for s in TUNED.plan({})]
+    other = {**SETTINGS, "warm": {"on": {"warmup": 0.1}, "off": {"warmup": 0.05}}}
+    assert study_name(replace(TUNED, components=other)) != study_name(TUNED)
+
+
 def test_a_block_set_to_null_is_no_component() -> None:
     blocks = {**model_of(*NAMES).settings["features"], "noise": None}
     study = replace(STUDY, arms={"model": component(LOGISTIC, {"features": blocks})})
@@ -385,3 +399,25 @@ def test_identical_texts_end_in_no_effect_and_one_class_in_a_reason(tmp_path: Pa
         else:
             assert result.verdict.kind == "too_few_runs" and len(result.failures) == 6
             assert "hold only the class 'good'" in result.failures[0].error
+
+
+def test_a_transformer_is_taken_apart_by_real_runs(tmp_path: Path, tiny_model: Path) -> None:
+    store, corpus, split = toy_store(tmp_path, 200)
+    encoder = {
+        "_target_": "crossover.model.encoder.encoder.Encoder",
+        "name": str(tiny_model),
+        "max_length": 32,
+    }
+    model = component("crossover.model.finetune.Finetune", {"encoder": encoder, "max_steps": 2})
+    switches = {
+        "decay": {"on": {"layer_decay": 0.5}, "off": {"layer_decay": 1.0}},
+        "cls": {"on": {"encoder.pooling": "cls"}, "off": {"encoder.pooling": "mean"}},
+    }
+    study = AblationStudy(
+        corpus, split, {"model": model}, switches, draws=2, size=20, metric="log_loss", test_rows=20
+    )
+    result = run(study, InProcess(device="cpu", threads=1), store)
+    assert not result.failures and len(result.records) == 8
+    losses = {record.scores["log_loss"].value for record in result.records.values()}
+    assert len(losses) == 8, "every coalition is another model on every draw"
+    assert {row["shapley"]["n_draws"] for row in result.verdict.numbers["components"].values()} == {2}

@@ -321,3 +321,31 @@ def test_identical_texts_and_runs_that_fail_still_conclude(tmp_path: Path) -> No
     assert result.failures, "one row holds one class"
     json.dumps(result.verdict.to_json(), allow_nan=False)
     assert any("did not finish" in flag for flag in result.verdict.flags)
+
+
+@pytest.mark.slow
+def test_a_fine_tuned_subject_has_its_course_shown_and_is_tested_by_interventions(tmp_path: Path) -> None:
+    from tiny_models import make_tiny
+
+    store, corpus, split = toy_store(tmp_path / "store", 400)
+    folder = str(make_tiny(tmp_path / "tiny"))
+    encoder = {"_target_": "crossover.model.encoder.encoder.Encoder", "name": folder, "max_length": 16}
+    settings = {
+        "encoder": encoder,
+        "min_steps": 40,
+        "epochs": 1,
+        "learning_rate": 1e-6,
+        "head_learning_rate": 1e-6,
+    }
+    tuned = component("crossover.model.finetune.Finetune", settings)
+    study = DiagnosisStudy(
+        corpus, split, {"tuned": tuned, "bayes": bayes()}, subject="tuned", simpler="bayes", reference=None,
+        sizes=(16, 32, 64), draws=2, permutations=2, pools=2, metric="accuracy", null_rows=40, target=0.02,
+    )  # fmt: skip
+    assert replace(study, permutations=None).null_runs == 9, "a dear model has fewer null runs, and says so"
+    result = run(study, InProcess(threads=1), store)
+    verdict = result.verdict
+    assert not result.failures and verdict.kind == "cannot_overfit"
+    assert len(verdict.numbers["courses"]) == 2
+    assert all(course["gradient_norm"] > 0 for course in verdict.numbers["courses"])
+    assert {change["name"] for change in verdict.numbers["interventions"]} == {SLOWER, MORE_STEPS}

@@ -100,6 +100,14 @@ def test_a_path_not_solved_or_cut_short_is_flagged() -> None:
     assert "open: the path ends" not in flags
 
 
+def test_a_choice_of_one_feature_a_half_is_said() -> None:
+    few = [*HISTORY[:3], {**HISTORY[3], "q": 1.0, "columns": 4.0, "chosen": 1.0}]
+    assert any(
+        "of 4 features a half-sample chooses one" in f for f in STUDY.conclude(by_hand(STUDY, few)).flags
+    )
+    assert not any("chooses one" in f for f in STUDY.conclude(by_hand(STUDY)).flags)
+
+
 def test_a_lost_arm_and_no_arm_at_all_are_said() -> None:
     records = by_hand(STUDY)
     left = {d: r for d, r in records.items() if r.spec.model == STUDY.model("open")}

@@ -6,7 +6,7 @@ Give test rows only, none that a model or a recalibration was fitted or selected
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,7 @@ def measure_calibration(
         len(y),
         len(alone),
         {name: scores[name] for name in SCORES},
-        _decomposition(found, without, level),
+        _decomposition(found, without, np.bincount(y[alone], minlength=p.shape[1]), level),
         diagrams,
         risk_coverage_curve(p.max(axis=1), p.argmax(axis=1) != y, groups, level=level),
     )
@@ -230,7 +230,9 @@ def _mean_of(column: int) -> Statistic:
     return mean
 
 
-def _decomposition(found: Values, without: Values, level: float) -> dict[str, CalibrationScore]:
+def _decomposition(
+    found: Values, without: Values, counts: NDArray[np.int64], level: float
+) -> dict[str, CalibrationScore]:
     """Brier score = reliability - resolution + uncertainty + remainder, each summed over classes."""
     parts, n = {}, len(without["reliability"])
     for name in DECOMPOSITION:
@@ -242,9 +244,31 @@ def _decomposition(found: Values, without: Values, level: float) -> dict[str, Ca
             score = Score(name, value, *limits, n, method, level)
             parts[name] = null_score(score, simulated, p_value=p_value, debiased_square=value)
             continue
-        score = normal(name, value, _jackknife_error(without[name]), n, "jackknife over rows", level=level)
+        if name == "uncertainty":
+            score = _uncertainty(value, counts, level)
+        else:
+            error = _jackknife_error(without[name])
+            score = normal(name, value, error, n, "jackknife over rows", level=level)
         parts[name] = null_score(score, simulated, two_sided=True)
     return parts
+
+
+def _uncertainty(value: float, counts: NDArray[np.int64], level: float) -> Score:
+    """Interval over the (classes,) counts by the percentile bootstrap.
+
+    Balanced classes have the greatest uncertainty there is; the jackknife and BCa know no spread there.
+    """
+
+    def spread(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        n = sums.sum(axis=-1)
+        variance: NDArray[np.float64] = (sums * (n[..., None] - sums)).sum(axis=-1) / (n * (n - 1.0))
+        return variance
+
+    units = Units(np.eye(len(counts))[counts > 0], counts[counts > 0])
+    score = bootstrap("uncertainty", units, spread, level=level, kind="percentile")
+    if score.low is None or score.high is None:
+        return replace(score, value=value)
+    return replace(score, value=value, low=min(score.low, value), high=max(score.high, value))
 
 
 def _jackknife_error(without: NDArray[np.float64]) -> float:

@@ -5,7 +5,10 @@ rows of the class and q their probability of it; intervals run between 60 cut po
 the sum of q (1 - q), and hold at least 5 of it. The **global** scan takes q = p, the model's own
 probability, and draws y* ~ Categorical(p): its P is exact and the maximum pays for the search. The
 **local** scan takes q = g(p), g a smooth map fitted on other rows (calibrate): what it finds no
-recalibration would mend. Its null draws labels of both sets of rows from g and fits g again each time
+recalibration would mend. There the variance of sum(y - g) is that of the labels and of the fitted map,
+sum g (1 - g) + c' C c, c being the derivative of sum g by the map's parameters and C their covariance:
+without the second term the maximum goes to wide ranges, where the error of g is large, and narrow bumps are
+missed. Its null draws labels of both sets of rows from g and fits g again each time
 (parametric bootstrap). Where the bump lies is found on one half of the rows and confirmed on the other; as
 both halves are held against one g, whose error they share, the null of the confirmation is that of locating
 and confirming together.
@@ -16,50 +19,25 @@ Rows must be independent: hand in one row of each cluster.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, special
+from scipy import special
 
 from crossover.measure.calibration_map import BetaMap, fit_map, mapped_blocks, refit
 from crossover.measure.calibration_null import check_probabilities, simulate_labels
+from crossover.measure.calibration_scan import LEAST_INFORMATION, Cells, Range, largest, running, weights_of
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.integer]
 Mask = NDArray[np.bool_]
 
-CUT_POINTS = 60
-LEAST_INFORMATION = 5.0
 SIMULATIONS = 999
 LEVEL = 0.05
 FEWEST_ROWS = 20
 """Fewer rows to scan, or to fit the map on, give no test."""
 _BLOCK = 4_000_000
-
-
-@dataclass(frozen=True)
-class Range:
-    """A range of one class's probability: ``low`` and ``high`` of the rows inside, and what became of them.
-
-    ``observed`` is the share of rows of the class, ``expected`` the mean probability that is tested (the
-    model's own in the global scan, the mapped one in the local scan), ``promised`` the model's own mean;
-    ``z`` is sum(y - q) / sqrt(sum q (1 - q)). Without rows inside the shares are None and z is 0.
-    """
-
-    class_index: int
-    low: float
-    high: float
-    rows: int
-    observed: float | None
-    expected: float | None
-    promised: float | None
-    z: float
-
-    def to_json(self) -> dict[str, object]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -154,18 +132,19 @@ def global_scan(
         return GlobalScan(rows, reason=f"{rows} independent rows, at least {FEWEST_ROWS} are needed")
     order = np.lexsort((gold, *probabilities.T))
     p, y = probabilities[order], gold[order]
-    cells = _Cells.of(p, p)
+    cells = Cells.of(p, p)
     if not cells.enough:
         return GlobalScan(rows, reason=_TOO_SURE)
     generator = np.random.default_rng(seed)
     expected, spread = (cells.sums([values[:, None] for values in part.T]) for part in (p, p * (1.0 - p)))
+    weights = weights_of(running(spread))
     best: list[Array] = []
     where: list[NDArray[np.int64]] = []
     for size in _sizes(simulations, rows):
         labels = simulate_labels(p, size, generator)
         if not best:
             labels = np.concatenate([y[:, None].astype(labels.dtype), labels], axis=1)
-        maximum, place = _largest(_running(cells.hits(labels) - expected), _running(spread))
+        maximum, place = largest(running(cells.hits(labels) - expected), weights)
         best.append(maximum)
         where.append(place)
     statistic = np.concatenate(best)
@@ -181,10 +160,12 @@ def local_scan(
     calibrate_gold: Labels,
     simulations: int = SIMULATIONS,
     seed: int = 0,
+    studentised: bool = True,
 ) -> LocalScan:
     """The scan against g(p) of (n, K) probabilities, g fitted on those of calibrate, (m, K).
 
     ``first_half`` (n,) marks the rows on which the bump is located; it must not depend on the labels.
+    ``studentised=False`` leaves the error of g out of the denominator.
 
     Raises:
         BadInput: not probabilities, or gold columns they do not have.
@@ -198,17 +179,18 @@ def local_scan(
     beta = fit_map(calibrate_probabilities, calibrate_gold)
     order = np.lexsort((gold, first_half, *probabilities.T))
     p, q = probabilities[order], beta(probabilities[order])
-    cells = _Cells.of(p, q, first_half[order])
+    cells = Cells.of(p, q, first_half[order])
     if not cells.enough:
         return LocalScan(rows, fitted_on, reason=_TOO_SURE, beta=beta)
     generator = np.random.default_rng(seed)
     aside = np.lexsort((calibrate_gold, *calibrate_probabilities.T))
     other = calibrate_probabilities[aside]
-    tested = _Local(cells, gold[order], p)
+    error = beta.error(other) if studentised else None
+    tested = _Local(cells, gold[order], p, beta, error)
     for size in _sizes(simulations, max(rows, fitted_on)):
         slopes, offsets = refit(other, simulate_labels(beta(other), size, generator), beta)
         labels = simulate_labels(q, size, generator)
-        tested.add(labels, slopes, offsets, beta)
+        tested.add(labels, slopes, offsets)
     statistic, confirmation = np.concatenate(tested.whole), np.concatenate(tested.confirmation)
     place = tested.place
     shown = beta(probabilities)
@@ -223,163 +205,53 @@ def local_scan(
 
 _TOO_SURE = (
     f"no range holds an information (sum of p (1 - p)) of {LEAST_INFORMATION:g}: the probabilities are "
-    "too near "
-    "0 and 1 for so few rows"
+    "too near 0 and 1 for so few rows"
 )
 
 
-@dataclass
 class _Local:
-    """The local scan of the observed labels and of simulated ones, block by block."""
+    """The local scan of the observed labels and of simulated ones, block by block.
 
-    cells: _Cells
-    gold: Labels
-    p: Array
+    ``error`` (2K, r) is a root of the covariance of the map's slopes and offsets, or None. Denominators are
+    those of the observed map throughout.
+    """
 
-    def __post_init__(self) -> None:
+    def __init__(self, cells: Cells, gold: Labels, p: Array, beta: BetaMap, error: Array | None) -> None:
+        self.cells, self.gold, self.p, self.beta = cells, gold, p, beta
+        q = beta(p)
+        spreads = cells.sums([own[:, None] * (1.0 - own[:, None]) for own in q.T])
+        errors = None if error is None else cells.sums([one @ error for one in beta.gradients(p)])
+        parts = [
+            (running(spreads[half]), None if errors is None else running(errors[half])) for half in (0, 1)
+        ]
+        both = spreads[0] + spreads[1], None if errors is None else errors[0] + errors[1]
+        self.weights = [
+            weights_of(running(both[0]), None if both[1] is None else running(both[1])),
+            weights_of(*parts[0]),
+            weights_of(*parts[1], least=0.0),
+        ]
         self.whole: list[Array] = []
         self.confirmation: list[Array] = []
         self.place: tuple[int, int, int] = (0, 0, 1)
 
-    def add(self, labels: Labels, slopes: Array, offsets: Array, beta: BetaMap) -> None:
+    def add(self, labels: Labels, slopes: Array, offsets: Array) -> None:
         """Scan a block; the first one is led by the observed labels under the observed map."""
         first = not self.whole
         if first:
             labels = np.concatenate([self.gold[:, None].astype(labels.dtype), labels], axis=1)
-            slopes, offsets = np.vstack([beta.slopes, slopes]), np.vstack([beta.offsets, offsets])
+            slopes = np.vstack([self.beta.slopes, slopes])
+            offsets = np.vstack([self.beta.offsets, offsets])
         for some, shares in mapped_blocks(self.p, slopes, offsets):
             gap = self.cells.hits(labels[:, some]) - self.cells.sums(shares)
-            spread = self.cells.sums([q * (1.0 - q) for q in shares])
-            gaps, spreads = ([_running(one) for one in both] for both in (gap, spread))
-            self.whole.append(_largest(gaps[0] + gaps[1], spreads[0] + spreads[1])[0])
-            _, where = _largest(gaps[0], spreads[0])
-            if first and not self.confirmation:
+            halves = [running(one) for one in gap]
+            self.whole.append(largest(halves[0] + halves[1], self.weights[0])[0])
+            _, where = largest(halves[0], self.weights[1])
+            if not self.confirmation:
                 self.place = tuple(where[0].tolist())
             k, i, j = where.T
             column = np.arange(len(where))
-            sides = [one[k, j, column] - one[k, i, column] for one in (*gaps, *spreads)]
-            z = np.divide(sides[1], np.sqrt(sides[3]), out=np.zeros(len(k)), where=sides[3] > 0)
-            self.confirmation.append(np.sign(sides[0]) * z)
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Every row's cell between cut points of each class's probability.
-
-    Where there are two classes only the second is scanned: the first mirrors it. ``index`` (classes, n)
-    numbers the cells; rows of the second half, where halves are told apart, lie ``CUT_POINTS - 1`` further.
-    """
-
-    classes: Sequence[int]
-    edges: Sequence[Array]
-    index: NDArray[np.int64]
-    halves: int
-    enough: bool
-
-    @classmethod
-    def of(cls, p: Array, q: Array, first_half: Mask | None = None) -> _Cells:
-        """Cut (n, K) probabilities p at equal information of q; rows of one probability stay together."""
-        classes = range(1 if p.shape[1] == 2 else 0, p.shape[1])
-        edges, index, enough = [], [], False
-        for k in classes:
-            order = np.argsort(p[:, k], kind="stable")
-            information = np.cumsum((q[:, k] * (1.0 - q[:, k]))[order])
-            enough |= bool(information[-1] >= LEAST_INFORMATION)
-            wanted = information[-1] * np.arange(1, CUT_POINTS - 1) / (CUT_POINTS - 1)
-            at = np.minimum(np.searchsorted(information, wanted), len(order) - 1)
-            edges.append(np.unique(p[order[at], k]))
-            index.append(np.searchsorted(edges[-1], p[:, k], side="right"))
-        cells = np.array(index, dtype=np.int64)
-        if first_half is not None:
-            cells = cells + np.where(first_half, 0, CUT_POINTS - 1)
-        return cls(classes, edges, cells, 1 if first_half is None else 2, enough)
-
-    @property
-    def _count(self) -> int:
-        return self.halves * (CUT_POINTS - 1)
-
-    def hits(self, labels: Labels) -> Array:
-        """([halves,] classes, cells, S) rows of the class in each cell, of (n, S) labels."""
-        rows, sets = labels.shape
-        lanes = np.full((int(labels.max(initial=0)) + 1 + len(self.classes), rows), -1, dtype=np.int64)
-        for lane, k in enumerate(self.classes):
-            lanes[k] = self.index[lane] + lane * self._count
-        size = len(self.classes) * self._count
-        at = lanes[labels, np.arange(rows)[:, None]]
-        flat = np.where(at < 0, size, at) * sets + np.arange(sets)
-        found = np.bincount(flat.ravel(), minlength=(size + 1) * sets)[: size * sets]
-        return self._shaped(found.astype(np.float64).reshape(len(self.classes), self._count, sets))
-
-    def sums(self, values: Sequence[Array]) -> Array:
-        """As :meth:`hits`: sums over each cell of K arrays (n, S), one a class."""
-        found = []
-        for lane, k in enumerate(self.classes):
-            rows = self.index.shape[1]
-            members = sparse.csr_array(
-                (np.ones(rows), (self.index[lane], np.arange(rows))), shape=(self._count, rows)
-            )
-            found.append(np.asarray(members @ values[k]))
-        return self._shaped(np.array(found))
-
-    def _shaped(self, found: Array) -> Array:
-        if self.halves == 1:
-            return found
-        apart = found.reshape(len(self.classes), 2, CUT_POINTS - 1, -1)
-        return np.moveaxis(apart, 1, 0)
-
-    def inside(self, place: Sequence[int], p: Array) -> Mask:
-        """(n,) rows of these probabilities that lie between two cut points of a class."""
-        lane, i, j = (int(number) for number in place)
-        cell = np.searchsorted(self.edges[lane], p[:, self.classes[lane]], side="right")
-        return np.asarray((cell >= i) & (cell < j), dtype=np.bool_)
-
-    def range_of(
-        self, place: Sequence[int], p: Array, q: Array, gold: Labels, among: Mask | None = None
-    ) -> Range:
-        """What is inside, of the rows ``among`` which it is told; its ends are those of all rows."""
-        k, inside = self.classes[int(place[0])], self.inside(place, p)
-        ends = p[inside, k]
-        low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 0.0)
-        told = inside if among is None else inside & among
-        if not told.any():
-            return Range(k, low, high, 0, None, None, None, 0.0)
-        y, own = gold[told] == k, q[told, k]
-        spread = float((own * (1.0 - own)).sum())
-        z = float((y - own).sum()) / math.sqrt(spread) if spread > 0 else 0.0
-        means = (float(y.mean()), float(own.mean()), float(p[told, k].mean()))
-        return Range(k, low, high, int(told.sum()), *means, z)
-
-
-def _running(cells: Array) -> Array:
-    """Sums up to each cut point: (classes, cells, S) to (classes, cells + 1, S), the first 0."""
-    shape = (cells.shape[0], 1, cells.shape[2])
-    return np.concatenate([np.zeros(shape), np.cumsum(cells, axis=1)], axis=1)
-
-
-def _largest(gap: Array, spread: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Largest |z| (S,) over classes and intervals, and where: (S, 3) of class position and two cut points.
-
-    ``gap`` (classes, cuts, S) and ``spread`` (classes, cuts, S or 1) are running sums.
-    """
-    _, cuts, sets = gap.shape
-    best, place = np.full(sets, -1.0), np.zeros((sets, 3), dtype=np.int64)
-    place[:, 2] = 1
-    for i in range(cuts - 1):
-        room = spread[:, i + 1 :] - spread[:, i : i + 1]
-        sound = room >= LEAST_INFORMATION - 1e-9
-        if not sound.any():
-            break
-        square = gap[:, i + 1 :] - gap[:, i : i + 1]
-        square *= square
-        square *= np.divide(1.0, room, out=np.zeros_like(room), where=sound)
-        flat = square.reshape(-1, sets)
-        at = flat.argmax(axis=0)
-        found = flat[at, np.arange(sets)]
-        better = found > best
-        best[better] = found[better]
-        lane, j = np.divmod(at[better], cuts - 1 - i)
-        place[better] = np.stack([lane, np.full(len(lane), i), i + 1 + j], axis=1)
-    return np.sqrt(np.maximum(best, 0.0)), place
+            located, confirmed = (one[k, j, column] - one[k, i, column] for one in halves)
+            self.confirmation.append(np.sign(located) * confirmed * np.sqrt(self.weights[2][k, i, j]))
 
 
 def _p(statistic: Array) -> float:

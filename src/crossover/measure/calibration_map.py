@@ -42,6 +42,20 @@ class BetaMap:
         mapped: Array = softmax(np.log(np.maximum(probabilities, CLIP)) * self.slopes + self.offsets)
         return mapped
 
+    def gradients(self, probabilities: Array) -> Iterator[Array]:
+        """For each class k the derivatives (n, 2K) of g(p)_k by the slopes, then by the offsets."""
+        logs, shares = np.log(np.maximum(probabilities, CLIP)), self(probabilities)
+        for k in range(shares.shape[1]):
+            by_offset = -shares[:, [k]] * shares
+            by_offset[:, k] += shares[:, k]
+            yield np.concatenate([by_offset * logs, by_offset], axis=1)
+
+    def error(self, probabilities: Array) -> Array:
+        """(2K, 2K) root of the covariance of slopes and offsets when fitted on rows of these probabilities."""
+        logs = np.log(np.maximum(probabilities, CLIP))
+        root: Array = np.linalg.cholesky(np.linalg.inv(_information(logs, self(probabilities))))
+        return root
+
 
 def softmax(logits: Array) -> Array:
     """Rows of probabilities of (n, K) log-odds."""
@@ -51,7 +65,7 @@ def softmax(logits: Array) -> Array:
 
 
 def fit_map(probabilities: Array, gold: Labels, start: BetaMap | None = None) -> BetaMap:
-    """The map of highest posterior density for (n, K) probabilities and (n,) gold columns, by Newton."""
+    """The map of highest posterior density for (n, K) probabilities and (n,) gold columns."""
     logs, classes = np.log(np.maximum(probabilities, CLIP)), probabilities.shape[1]
     weights = np.concatenate([np.ones(classes), np.zeros(classes)])
     if start is not None:

@@ -43,6 +43,8 @@ def risk_coverage_curve(
     Rows of equal confidence are answered together, so that coverages may differ from those asked.
     """
     rows = len(confidence)
+    if not rows:
+        return []
     order = np.argsort(-confidence, kind="stable")
     descending = confidence[order]
     reached: list[int] = []

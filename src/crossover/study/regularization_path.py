@@ -267,6 +267,11 @@ class RegularizationPathStudy:
             worst = max(entry["violation"] for entry in path)
             if worst > UNSOLVED:
                 flags.append(f"{arm}: a point of the path is not solved (off by {worst:.1%} of lambda)")
+            if said["columns"] and cast(float, said["q"]) < 2:
+                flags.append(
+                    f"{arm}: of {said['columns']} features a half-sample chooses one, so that those which "
+                    "help alike hide each other; a larger study.false_selections lets it choose more"
+                )
             if not said["columns"]:
                 flags.append(f"{arm}: no feature that could be selected varies over the training rows")
         return flags

@@ -245,7 +245,7 @@ class Group:
                     runs = runs_needed(difference, sd)
                     said = f"more than {MOST:,}" if runs is None else f"{runs:,}"
                 rows.append({"difference": difference, "given": given, "sd": sd, "runs": runs, "said": said})
-        return cast(list[Json], rows)
+        return rows
 
     def to_json(self, differences: Sequence[float]) -> Json:
         """The whole result as plain JSON values."""

@@ -295,7 +295,7 @@ def diagnosed(planted: Planted, strength: float, seed: int) -> list[str]:
 
 
 def disagreed(corpus: Corpus, seed: int) -> int:
-    """Labels among 300 that an auditor disagrees with: wrong ones, and by a coin those of a class cut in two."""
+    """Labels among 300 that an auditor disagrees with: wrong ones, and a share of a class cut in two."""
     truth = corpus.truth
     if truth is None:
         return 0

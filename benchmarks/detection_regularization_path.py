@@ -171,7 +171,8 @@ def page(found: Row) -> str:
         )
         lines.append(f"| {row['strength']:g} | {row['noise']['n']} | {cells} | {limits} |")
     at = _at(found["columns"], "useful")
-    lines += ["", f"The useful column is stable 90% of the time from strength {at}.", "", "## Words", "", "Strength: share of the class's mail that is signed.", "",
+    lines += ["", f"The useful column is stable 90% of the time from strength {at}.", "", "## Words", "",
+              "Strength: share of the class's mail that is signed.", "",
               "| strength | n | the signature turns on first | all its words stable |",
               "|---|---|---|---|"]  # fmt: skip
     for row in found["words"]:

@@ -28,7 +28,8 @@ def handmade(
     draw = spec.subset.draw if spec.subset else 0
     noise = np.random.default_rng([spec.seeds.initialisation, draw, size])
     train = subset_ids(corpus, split, spec.subset) if spec.subset else split.train
-    scored = [("train", train), ("select", split.parts["select"]), ("test", split.test)]
+    halves = [(part, split.parts[part]) for part in ("select", "calibrate")]
+    scored = [("train", train), *halves, ("test", split.test)]
     ids = [id_ for _, members in scored for id_ in members]
     parts = [part for part, members in scored for _ in members]
     labels = corpus.rows(ids).labels
@@ -57,8 +58,9 @@ def answered(
     """Plan and answer by hand until nothing is added; returns (verdict, records, batches)."""
     records: dict[str, RunRecord] = {}
     batches = []
+    splits = {split.fingerprint: split for split in (study.split, *getattr(study, "more_splits", ()))}
     while new := [s for s in study.plan(records) if s.digest not in records and not without(s)]:
         batches.append(new)
         for spec in new:
-            records[spec.digest] = handmade(study.corpus, study.split, spec, accuracy, draw_sd)
+            records[spec.digest] = handmade(study.corpus, splits[spec.split], spec, accuracy, draw_sd)
     return study.conclude(records), records, batches

@@ -332,7 +332,7 @@ def test_a_fine_tuned_subject_has_its_course_shown_and_is_tested_by_intervention
     encoder = {"_target_": "crossover.model.encoder.encoder.Encoder", "name": folder, "max_length": 16}
     settings = {
         "encoder": encoder,
-        "min_steps": 40,
+        "min_steps": 12,
         "epochs": 1,
         "learning_rate": 1e-6,
         "head_learning_rate": 1e-6,
@@ -340,12 +340,12 @@ def test_a_fine_tuned_subject_has_its_course_shown_and_is_tested_by_intervention
     tuned = component("crossover.model.finetune.Finetune", settings)
     study = DiagnosisStudy(
         corpus, split, {"tuned": tuned, "bayes": bayes()}, subject="tuned", simpler="bayes", reference=None,
-        sizes=(16, 32, 64), draws=2, permutations=2, pools=2, metric="accuracy", null_rows=40, target=0.02,
+        sizes=(8, 12, 20), draws=4, permutations=2, pools=8, metric="accuracy", null_rows=40, target=0.02,
     )  # fmt: skip
     assert replace(study, permutations=None).null_runs == 9, "a dear model has fewer null runs, and says so"
     result = run(study, InProcess(threads=1), store)
     verdict = result.verdict
     assert not result.failures and verdict.kind == "cannot_overfit"
-    assert len(verdict.numbers["courses"]) == 2
+    assert len(verdict.numbers["courses"]) == 4
     assert all(course["gradient_norm"] > 0 for course in verdict.numbers["courses"])
     assert {change["name"] for change in verdict.numbers["interventions"]} == {SLOWER, MORE_STEPS}

@@ -13,11 +13,14 @@ from handmade import answered
 from toy import bayes, logistic, toy_corpus, toy_split
 
 from crossover.data.corpus import Corpus
+from crossover.protocol.component import component
 from crossover.protocol.run_spec import RunSpec, digest_of
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 from crossover.study.compare import CompareStudy
 from crossover.study.crossover import CrossoverStudy, Limit
+from crossover.study.fold_variance import FoldVarianceStudy
+from crossover.study.regularization_path import RegularizationPathStudy
 from crossover.study.seed_variance import SeedVarianceStudy
 from crossover.study.study import Study, study_name
 
@@ -47,6 +50,8 @@ CROSSOVER_CHANGES: dict[str, object] = {
     "equivalence": 0.02, "budgets": (1, 2), "selection": "shared", "limits": {"dear": Limit((30,))},
     "prices": {"hour": 1.0}, "test_rows": 50, "named_ends": True,
 }  # fmt: skip
+
+
 def resplit(seed: int) -> Split:
     return toy_split(CORPUS, seed=100 + seed)
 
@@ -56,6 +61,13 @@ SEED_VARIANCE_CHANGES: dict[str, object] = {
     "designs": {"plain": [2, 2]}, "differences": (0.03,), "resplits": 2, "resplit": resplit, "metric": "mcc",
     "budget": 2, "selection": "shared", "test_rows": 50,
 }  # fmt: skip
+FOLD_CHANGES: dict[str, object] = {
+    "arms": DEARER, "target": 0.1, "k": 6, "seeds": 1, "metric": "mcc", "budget": 2,
+}  # fmt: skip
+L1 = {
+    name: component("crossover.model.l1_path.L1Path", {"max_features": most, "pairs": 50})
+    for name, most in (("open", 50), ("short", 20))
+}
 CASES = {
     "compare": Case(
         lambda corpus, split: CompareStudy(corpus, split, ARMS, metric="accuracy"), (6,), COMPARE_CHANGES
@@ -86,6 +98,17 @@ CASES = {
         ),
         (36,),
         SEED_VARIANCE_CHANGES,
+    ),
+    "fold variance": Case(
+        lambda corpus, split: FoldVarianceStudy(corpus, split, ARMS, k=5, metric="accuracy"),
+        (20,),
+        FOLD_CHANGES,
+    ),
+    "regularization path": Case(
+        lambda corpus, split: RegularizationPathStudy(corpus, split, L1),
+        (2,),
+        {"arms": {"open": L1["open"]}, "pairs": 10, "threshold": 0.8, "false_selections": 2.0,
+         "metric": "mcc", "test_rows": 50},
     ),
 }  # fmt: skip
 
@@ -139,6 +162,7 @@ def test_arms_differ_in_nothing_but_the_model_and_fresh_seeds(done: Answered) ->
     def place(spec: RunSpec) -> str:
         return digest_of({**replace(spec, model=bayes()).to_json(), "seeds": None, "test_rows": None})
 
+    splits = {s.fingerprint for s in (SPLIT, *getattr(done.study, "more_splits", ()))}
     specs = [record.spec for record in done.records.values()]
     by_model: dict[str, list[str]] = {}
     for spec in specs:
@@ -149,7 +173,7 @@ def test_arms_differ_in_nothing_but_the_model_and_fresh_seeds(done: Answered) ->
     # The cheap arm also runs where a limited arm does; all else is mirrored run by run.
     assert set(full[0]) == set(full[1]) and len(full[0]) == len(full[1])
     for spec in specs:
-        assert (spec.corpus, spec.split) == (CORPUS.fingerprint, SPLIT.fingerprint)
+        assert spec.corpus == CORPUS.fingerprint and spec.split in splits
     drawn = {(s.seeds.initialisation, s.seeds.order) for s in specs}
     cells = {(digest_of(s.model.to_json()), s.subset, s.seeds) for s in specs}
     assert len(drawn) == len(cells), "every arm, size, draw and repeat has a seed of its own"

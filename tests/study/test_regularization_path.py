@@ -166,3 +166,9 @@ def test_the_features_do_not_depend_on_rows_outside_the_training_part(tmp_path) 
         for s in (study, replace(study, split=cut))
     ]
     assert made[0] == made[1]
+
+
+def test_a_record_without_a_path_is_said_and_gives_no_arm() -> None:
+    verdict = STUDY.conclude(by_hand(STUDY, []))
+    assert verdict.kind == "no_run" and "nothing can be" in verdict.sentence
+    assert sum("its record holds no path" in flag for flag in verdict.flags) == 2

@@ -8,10 +8,12 @@ probability, and draws y* ~ Categorical(p): its P is exact and the maximum pays 
 recalibration would mend. There the variance of sum(y - g) is that of the labels and of the fitted map,
 sum g (1 - g) + c' C c, c being the derivative of sum g by the map's parameters and C their covariance:
 without the second term the maximum goes to wide ranges, where the error of g is large, and narrow bumps are
-missed. Its null draws labels of both sets of rows from g and fits g again each time
-(parametric bootstrap). Where the bump lies is found on one half of the rows and confirmed on the other; as
-both halves are held against one g, whose error they share, the null of the confirmation is that of locating
-and confirming together.
+missed. Its null draws labels of both sets of rows from g and fits g again each time (parametric bootstrap).
+
+A map fitted where a bump is bends towards it and dips beside it. So the bump is **located** on calibrate and
+one half of the rows by the score test of an offset inside a range, the map being fitted on those same rows;
+and it is **confirmed** on the other half, which had no part in it, against a map fitted to what lies outside
+the range (parametric bootstrap again, one-sided in the direction found).
 
 Rows must be independent: hand in one row of each cluster.
 """
@@ -19,7 +21,7 @@ Rows must be independent: hand in one row of each cluster.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,15 @@ from scipy import special
 
 from crossover.measure.calibration_map import BetaMap, fit_map, mapped_blocks, refit
 from crossover.measure.calibration_null import check_probabilities, simulate_labels
-from crossover.measure.calibration_scan import LEAST_INFORMATION, Cells, Range, largest, running, weights_of
+from crossover.measure.calibration_scan import (
+    LEAST_INFORMATION,
+    Cells,
+    Range,
+    Span,
+    largest,
+    running,
+    weights_of,
+)
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.integer]
@@ -70,7 +80,8 @@ class LocalScan:
     """A bump: P of the scan on all rows, where it was located, and whether the other half confirms it.
 
     ``located`` is told on the half it was found on and flattered by the search; ``confirmed`` is the same
-    range on the other half. ``inside`` (n,) marks its rows, in the order handed in, and ``beta`` is the map.
+    range on the other half; both expect what the map ``around``, fitted outside the range, says. ``inside``
+    (n,) marks its rows, in the order handed in. ``beta`` is the map of the scan, fitted on all of calibrate.
     """
 
     rows: int
@@ -84,6 +95,7 @@ class LocalScan:
     reason: str = ""
     inside: Mask | None = None
     beta: BetaMap | None = None
+    around: BetaMap | None = None
 
     @property
     def rejects(self) -> bool:
@@ -139,16 +151,16 @@ def global_scan(
     expected, spread = (cells.sums([values[:, None] for values in part.T]) for part in (p, p * (1.0 - p)))
     weights = weights_of(running(spread))
     best: list[Array] = []
-    where: list[NDArray[np.int64]] = []
+    place: list[int] = []
     for size in _sizes(simulations, rows):
         labels = simulate_labels(p, size, generator)
         if not best:
             labels = np.concatenate([y[:, None].astype(labels.dtype), labels], axis=1)
-        maximum, place = largest(running(cells.hits(labels) - expected), weights)
+        maximum, where = largest(running(cells.hits(labels) - expected), weights)
         best.append(maximum)
-        where.append(place)
+        place = place or where[0].tolist()
     statistic = np.concatenate(best)
-    found = cells.range_of(where[0][0], probabilities, probabilities, gold)
+    found = cells.span(place).told(probabilities, probabilities, gold)
     return GlobalScan(rows, found, _p(statistic), float(np.quantile(statistic[1:], 1.0 - LEVEL)), simulations)
 
 
@@ -176,30 +188,36 @@ def local_scan(
         what = f"{rows} independent rows to scan and {fitted_on} calibrate rows"
         return LocalScan(rows, fitted_on, reason=f"{what}, at least {FEWEST_ROWS} of each are needed")
     check_probabilities(calibrate_probabilities, np.asarray(calibrate_gold, np.int64))
-    beta = fit_map(calibrate_probabilities, calibrate_gold)
     order = np.lexsort((gold, first_half, *probabilities.T))
-    p, q = probabilities[order], beta(probabilities[order])
-    cells = Cells.of(p, q, first_half[order])
-    if not cells.enough:
-        return LocalScan(rows, fitted_on, reason=_TOO_SURE, beta=beta)
-    generator = np.random.default_rng(seed)
     aside = np.lexsort((calibrate_gold, *calibrate_probabilities.T))
-    other = calibrate_probabilities[aside]
-    error = beta.error(other) if studentised else None
-    tested = _Local(cells, gold[order], p, beta, error)
-    for size in _sizes(simulations, max(rows, fitted_on)):
-        slopes, offsets = refit(other, simulate_labels(beta(other), size, generator), beta)
-        labels = simulate_labels(q, size, generator)
-        tested.add(labels, slopes, offsets)
-    statistic, confirmation = np.concatenate(tested.whole), np.concatenate(tested.confirmation)
-    place = tested.place
-    shown = beta(probabilities)
+    p, y, first = probabilities[order], gold[order], first_half[order]
+    other, other_y = calibrate_probabilities[aside], calibrate_gold[aside]
+    beta = fit_map(other, other_y)
+    generator = np.random.default_rng(seed)
+    statistic = _scan(p, y, other, beta, simulations, generator, studentised)
+    if statistic is None:
+        return LocalScan(rows, fitted_on, reason=_TOO_SURE, beta=beta)
+    told = LocalScan(
+        rows, fitted_on, _p(statistic), float(np.quantile(statistic[1:], 1.0 - LEVEL)),
+        simulations=simulations, beta=beta,
+    )  # fmt: skip
+    known, known_y = np.concatenate([other, p[first]]), np.concatenate([other_y, y[first]])
+    found = _locate(known, known_y)
+    if found is None:
+        return told
+    span, sign = found
+    outside = ~span.inside(known)
+    if outside.sum() < FEWEST_ROWS:
+        return replace(told, reason="the range leaves too few rows outside it to say what to expect inside")
+    around = fit_map(known[outside], known_y[outside])
+    confirm_p = _confirm(span, sign, p[~first], y[~first], known[outside], around, simulations, generator)
+    expected = around(probabilities)
     located, confirmed = (
-        cells.range_of(place, probabilities, shown, gold, half) for half in (first_half, ~first_half)
+        span.told(probabilities, expected, gold, half) for half in (first_half, ~first_half)
     )
-    return LocalScan(
-        rows, fitted_on, _p(statistic), float(np.quantile(statistic[1:], 1.0 - LEVEL)), located, confirmed,
-        _p(confirmation), simulations, "", cells.inside(place, probabilities), beta,
+    return replace(
+        told, located=located, confirmed=confirmed, confirm_p=confirm_p, around=around,
+        inside=span.inside(probabilities),
     )  # fmt: skip
 
 
@@ -209,49 +227,66 @@ _TOO_SURE = (
 )
 
 
-class _Local:
-    """The local scan of the observed labels and of simulated ones, block by block.
+def _scan(
+    p: Array, y: Labels, other: Array, beta: BetaMap, simulations: int, generator: np.random.Generator,
+    studentised: bool,
+) -> Array | None:  # fmt: skip
+    """(1 + S,) maxima against the map, the observed one first; None where no range has the information."""
+    q = beta(p)
+    cells = Cells.of(p, q)
+    if not cells.enough:
+        return None
+    spread = cells.sums([own[:, None] * (1.0 - own[:, None]) for own in q.T])
+    errors = None
+    if studentised:
+        root = beta.error(other)
+        errors = running(cells.sums([one @ root for one in beta.gradients(p)]))
+    weights = weights_of(running(spread), errors)
+    best: list[Array] = []
+    for size in _sizes(simulations, max(len(p), len(other))):
+        slopes, offsets = refit(other, simulate_labels(beta(other), size, generator), beta)
+        labels = simulate_labels(q, size, generator)
+        if not best:
+            labels = np.concatenate([y[:, None].astype(labels.dtype), labels], axis=1)
+            slopes, offsets = np.vstack([beta.slopes, slopes]), np.vstack([beta.offsets, offsets])
+        for some, shares in mapped_blocks(p, slopes, offsets):
+            best.append(largest(running(cells.hits(labels[:, some]) - cells.sums(shares)), weights)[0])
+    return np.concatenate(best)
 
-    ``error`` (2K, r) is a root of the covariance of the map's slopes and offsets, or None. Denominators are
-    those of the observed map throughout.
-    """
 
-    def __init__(self, cells: Cells, gold: Labels, p: Array, beta: BetaMap, error: Array | None) -> None:
-        self.cells, self.gold, self.p, self.beta = cells, gold, p, beta
-        q = beta(p)
-        spreads = cells.sums([own[:, None] * (1.0 - own[:, None]) for own in q.T])
-        errors = None if error is None else cells.sums([one @ error for one in beta.gradients(p)])
-        parts = [
-            (running(spreads[half]), None if errors is None else running(errors[half])) for half in (0, 1)
-        ]
-        both = spreads[0] + spreads[1], None if errors is None else errors[0] + errors[1]
-        self.weights = [
-            weights_of(running(both[0]), None if both[1] is None else running(both[1])),
-            weights_of(*parts[0]),
-            weights_of(*parts[1], least=0.0),
-        ]
-        self.whole: list[Array] = []
-        self.confirmation: list[Array] = []
-        self.place: tuple[int, int, int] = (0, 0, 1)
+def _locate(p: Array, y: Labels) -> tuple[Span, float] | None:
+    """Where an offset would raise the likelihood of a map fitted on these rows most (score test), and its sign."""
+    beta = fit_map(p, y)
+    q = beta(p)
+    cells = Cells.of(p, q)
+    root = beta.error(p)
+    spread = cells.sums([own[:, None] * (1.0 - own[:, None]) for own in q.T])
+    errors = cells.sums([one @ root for one in beta.gradients(p)])
+    weights = weights_of(running(spread), running(errors), fitted_on_them=True)
+    gap = running(cells.hits(y[:, None]) - cells.sums([own[:, None] for own in q.T]))
+    maximum, place = largest(gap, weights)
+    if maximum[0] <= 0.0:
+        return None
+    k, i, j = place[0].tolist()
+    return cells.span((k, i, j)), float(np.sign(gap[k, j, 0] - gap[k, i, 0]))
 
-    def add(self, labels: Labels, slopes: Array, offsets: Array) -> None:
-        """Scan a block; the first one is led by the observed labels under the observed map."""
-        first = not self.whole
-        if first:
-            labels = np.concatenate([self.gold[:, None].astype(labels.dtype), labels], axis=1)
-            slopes = np.vstack([self.beta.slopes, slopes])
-            offsets = np.vstack([self.beta.offsets, offsets])
-        for some, shares in mapped_blocks(self.p, slopes, offsets):
-            gap = self.cells.hits(labels[:, some]) - self.cells.sums(shares)
-            halves = [running(one) for one in gap]
-            self.whole.append(largest(halves[0] + halves[1], self.weights[0])[0])
-            _, where = largest(halves[0], self.weights[1])
-            if not self.confirmation:
-                self.place = tuple(where[0].tolist())
-            k, i, j = where.T
-            column = np.arange(len(where))
-            located, confirmed = (one[k, j, column] - one[k, i, column] for one in halves)
-            self.confirmation.append(np.sign(located) * confirmed * np.sqrt(self.weights[2][k, i, j]))
+
+def _confirm(
+    span: Span, sign: float, p: Array, y: Labels, known: Array, around: BetaMap, simulations: int,
+    generator: np.random.Generator,
+) -> float:  # fmt: skip
+    """P that a range of these rows is off as far in this direction, the map being fitted again each time."""
+    p, y = p[inside := span.inside(p)], y[inside]
+    k = span.class_index
+    if not len(p):
+        return 1.0
+    best = [np.array([(y == k).sum() - around(p)[:, k].sum()])]
+    for size in _sizes(simulations, len(known)):
+        slopes, offsets = refit(known, simulate_labels(around(known), size, generator), around)
+        hits = (simulate_labels(around(p), size, generator) == k).sum(axis=0)
+        expected = [shares[k].sum(axis=0) for _, shares in mapped_blocks(p, slopes, offsets)]
+        best.append(hits - np.concatenate(expected))
+    return _p(sign * np.concatenate(best))
 
 
 def _p(statistic: Array) -> float:

@@ -51,7 +51,7 @@ class BetaMap:
             yield np.concatenate([by_offset * logs, by_offset], axis=1)
 
     def error(self, probabilities: Array) -> Array:
-        """(2K, 2K) root of the covariance of slopes and offsets when fitted on rows of these probabilities."""
+        """(2K, 2K) root of the covariance of slopes and offsets fitted on rows of these probabilities."""
         logs = np.log(np.maximum(probabilities, CLIP))
         root: Array = np.linalg.cholesky(np.linalg.inv(_information(logs, self(probabilities))))
         return root

@@ -41,22 +41,50 @@ class Range:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Span:
+    """The rows whose probability of a class is at least ``low`` and below ``high``."""
+
+    class_index: int
+    low: float
+    high: float
+
+    def inside(self, p: Array) -> Mask:
+        """(n,) rows of these (n, K) probabilities that lie in it."""
+        own = p[:, self.class_index]
+        return np.asarray((own >= self.low) & (own < self.high), dtype=np.bool_)
+
+    def told(self, p: Array, q: Array, gold: Labels, among: Mask | None = None) -> Range:
+        """What is inside, of the rows ``among``, where q is what is expected; its ends are those of all rows."""
+        k, inside = self.class_index, self.inside(p)
+        ends = p[inside, k]
+        low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 0.0)
+        rows_told = inside if among is None else inside & among
+        if not rows_told.any():
+            return Range(k, low, high, 0, None, None, None, 0.0)
+        own, stated = q[rows_told, k], p[rows_told, k]
+        hits, rows = int((gold[rows_told] == k).sum()), int(rows_told.sum())
+        # exact sums: the order of the rows must not show in the last digit
+        mean, spread = math.fsum(own), math.fsum(own * (1.0 - own))
+        z = (hits - mean) / math.sqrt(spread) if spread > 0 else 0.0
+        return Range(k, low, high, rows, hits / rows, mean / rows, math.fsum(stated) / rows, z)
+
+
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Every row's cell between cut points of each class's probability.
 
     Where there are two classes only the second is scanned: the first mirrors it. ``index`` (classes, n)
-    numbers the cells; rows of the second half, where halves are told apart, lie ``CUT_POINTS - 1`` further.
+    numbers the cells; ``enough`` says whether any class holds the least information.
     """
 
     classes: Sequence[int]
     edges: Sequence[Array]
     index: NDArray[np.int64]
-    halves: int
     enough: bool
 
     @classmethod
-    def of(cls, p: Array, q: Array, first_half: Mask | None = None) -> Cells:
+    def of(cls, p: Array, q: Array) -> Cells:
         """Cut (n, K) probabilities p at equal information of q; rows of one probability stay together."""
         classes = range(1 if p.shape[1] == 2 else 0, p.shape[1])
         edges, index, enough = [], [], False
@@ -68,65 +96,36 @@ class Cells:
             at = np.minimum(np.searchsorted(information, wanted), len(order) - 1)
             edges.append(np.unique(p[order[at], k]))
             index.append(np.searchsorted(edges[-1], p[:, k], side="right"))
-        cells = np.array(index, dtype=np.int64)
-        if first_half is not None:
-            cells = cells + np.where(first_half, 0, CUT_POINTS - 1)
-        return cls(classes, edges, cells, 1 if first_half is None else 2, enough)
-
-    @property
-    def _count(self) -> int:
-        return self.halves * (CUT_POINTS - 1)
+        return cls(classes, edges, np.array(index, dtype=np.int64), enough)
 
     def hits(self, labels: Labels) -> Array:
-        """([halves,] classes, cells, S) rows of the class in each cell, of (n, S) labels."""
+        """(classes, cells, S) rows of the class in each cell, of (n, S) labels."""
         rows, sets = labels.shape
         lanes = np.full((int(labels.max(initial=0)) + 1 + len(self.classes), rows), -1, dtype=np.int64)
         for lane, k in enumerate(self.classes):
-            lanes[k] = self.index[lane] + lane * self._count
-        size = len(self.classes) * self._count
+            lanes[k] = self.index[lane] + lane * (CUT_POINTS - 1)
+        size = len(self.classes) * (CUT_POINTS - 1)
         at = lanes[labels, np.arange(rows)[:, None]]
         flat = np.where(at < 0, size, at) * sets + np.arange(sets)
         found = np.bincount(flat.ravel(), minlength=(size + 1) * sets)[: size * sets]
-        return self._shaped(found.astype(np.float64).reshape(len(self.classes), self._count, sets))
+        return found.astype(np.float64).reshape(len(self.classes), CUT_POINTS - 1, sets)
 
     def sums(self, values: Sequence[Array]) -> Array:
-        """As :meth:`hits`: sums over each cell of K arrays (n, S), one a class."""
+        """(classes, cells, S) sums over each cell of K arrays (n, S), one a class."""
         found = []
+        rows = self.index.shape[1]
         for lane, k in enumerate(self.classes):
-            rows = self.index.shape[1]
-            members = sparse.csr_array(
-                (np.ones(rows), (self.index[lane], np.arange(rows))), shape=(self._count, rows)
-            )
-            found.append(np.asarray(members @ values[k]))
-        return self._shaped(np.array(found))
+            entries = (np.ones(rows), (self.index[lane], np.arange(rows)))
+            found.append(sparse.csr_array(entries, shape=(CUT_POINTS - 1, rows)) @ values[k])
+        return np.array(found)
 
-    def _shaped(self, found: Array) -> Array:
-        if self.halves == 1:
-            return found
-        apart = found.reshape(len(self.classes), 2, CUT_POINTS - 1, -1)
-        return np.moveaxis(apart, 1, 0)
-
-    def inside(self, place: Sequence[int], p: Array) -> Mask:
-        """(n,) rows of these probabilities that lie between two cut points of a class."""
+    def span(self, place: Sequence[int]) -> Span:
+        """What lies between two cut points of a class: ``place`` is (position of the class, cut, cut)."""
         lane, i, j = (int(number) for number in place)
-        cell = np.searchsorted(self.edges[lane], p[:, self.classes[lane]], side="right")
-        return np.asarray((cell >= i) & (cell < j), dtype=np.bool_)
-
-    def range_of(
-        self, place: Sequence[int], p: Array, q: Array, gold: Labels, among: Mask | None = None
-    ) -> Range:
-        """What is inside, of the rows ``among`` which it is told; its ends are those of all rows."""
-        k, inside = self.classes[int(place[0])], self.inside(place, p)
-        ends = p[inside, k]
-        low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 0.0)
-        told = inside if among is None else inside & among
-        if not told.any():
-            return Range(k, low, high, 0, None, None, None, 0.0)
-        y, own = gold[told] == k, q[told, k]
-        spread = float((own * (1.0 - own)).sum())
-        z = float((y - own).sum()) / math.sqrt(spread) if spread > 0 else 0.0
-        means = (float(y.mean()), float(own.mean()), float(p[told, k].mean()))
-        return Range(k, low, high, int(told.sum()), *means, z)
+        edges = self.edges[lane]
+        low = float(edges[i - 1]) if i else -math.inf
+        high = float(edges[j - 1]) if j <= len(edges) else math.inf
+        return Span(self.classes[lane], low, high)
 
 
 def running(cells: Array) -> Array:
@@ -135,19 +134,21 @@ def running(cells: Array) -> Array:
     return np.concatenate([np.zeros(shape), np.cumsum(cells, axis=1)], axis=1)
 
 
-def weights_of(spread: Array, errors: Array | None = None, least: float = LEAST_INFORMATION) -> Array:
-    """(classes, cuts, cuts) one over the variance between cut points i < j; 0 where too little is between them.
+def weights_of(spread: Array, errors: Array | None = None, fitted_on_them: bool = False) -> Array:
+    """(classes, cuts, cuts) one over the variance between cut points i < j, 0 where too little is there.
 
     ``spread`` (classes, cuts, 1) holds running sums of q (1 - q); ``errors`` (classes, cuts, r) those of the
-    derivatives of q times a root of the covariance of what they are derived by.
+    derivatives of q times a root of the covariance of what they are derived by. That adds to the variance,
+    or takes from it where q was ``fitted_on_them``, on these very rows.
     """
     found = []
     for k, own in enumerate(spread[:, :, 0]):
         room = own[None, :] - own[:, None]
         variance = room.copy()
         if errors is not None:
-            variance += ((errors[k][None, :] - errors[k][:, None]) ** 2).sum(axis=2)
-        sound = (room >= least - 1e-9) & (room > 0.0)
+            by_error = ((errors[k][None, :] - errors[k][:, None]) ** 2).sum(axis=2)
+            variance += -by_error if fitted_on_them else by_error
+        sound = (room >= LEAST_INFORMATION - 1e-9) & (variance >= LEAST_INFORMATION - 1e-9)
         found.append(np.divide(1.0, variance, out=np.zeros_like(room), where=sound))
     return np.array(found)
 

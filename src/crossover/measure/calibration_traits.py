@@ -145,6 +145,8 @@ def _traits_of(name: str, kind: str, values: Sequence[object], first: Mask) -> l
         if not ordered:
             return []
         middle = ordered[len(ordered) // 2]
+        if middle == ordered[0]:  # half of the rows or more hold the least value
+            middle = next((value for value in ordered if value != middle), middle)
         above = np.array([bool(k and value >= middle) for k, value in zip(known, values, strict=True)])  # type: ignore[operator]
         shown = f"{middle:g}" if isinstance(middle, float) else str(middle)
         return [(f"{name} from {shown} on", above), (f"{name} before {shown}", known & ~above)]

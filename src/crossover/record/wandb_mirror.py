@@ -107,7 +107,8 @@ class WandbMirror:
                 **{**about, "tags": [tag[:64] for tag in about["tags"] if tag]},
             ) as run:
                 for row in history:
-                    run.log({f"train/{key}": value for key, value in row.items()})
+                    # "turns on: WORD" names a feature of the data: thousands of those are no metrics.
+                    run.log({f"train/{key}": value for key, value in row.items() if ": " not in key})
                 for title, rows in (tables or {}).items():
                     run.log({title: _table(wandb, rows)})
                 for figure in figures:

@@ -107,9 +107,7 @@ def draw_chart(components: Mapping[str, Plain], primary: str, metric: str) -> Ch
         "draws",
         f"The effect of {len(components)} components on each training draw",
         "One ring a training draw. Stable: above 0 in so many draws that it would be in over 80% of all.",
-        style.finished(
-            layers, "Draw by draw", "one ring a training draw", 34 * len(components) + 10, right=250
-        ),
+        style.finished(layers, "Draw by draw", "one ring a training draw", 34 * len(components) + 10),
     )
 
 

@@ -123,8 +123,8 @@ def component_table(plain: Plain) -> Table:
     note = (
         f"Matters: P at most .05 after Holm over {tests:.0f} tests (components and pairs); hurts: the score "
         "is better without it. Stable: the lower one-sided 95% limit of how often the effect is above 0 "
-        "exceeds 80% of draws (14 of 14); in brackets, draws with it above "
-        "0, all scored on these test rows. Could show: the true effect that a single test at 5% finds 80% of the time."
+        "exceeds 80% of draws (14 of 14); in brackets, draws with it above 0, all scored on these test rows. "
+        "Could show: the true effect that a single test at 5% finds 80% of the time."
         if tests
         else ""
     )

@@ -201,10 +201,10 @@ class ArmCalibration:
     def bump_rows(self) -> list[Json]:
         """Rows inside, those it has too many of first, then by probability; at most :data:`SHOWN`."""
         found, rows = self.local.located, self.independent
-        if found is None or self.local.inside is None or self.local.beta is None:
+        if found is None or self.local.inside is None or self.local.around is None:
             return []
         own = rows.probabilities[:, found.class_index]
-        mapped = self.local.beta(rows.probabilities)[:, found.class_index]
+        mapped = self.local.around(rows.probabilities)[:, found.class_index]
         inside = np.flatnonzero(self.local.inside)
         order = sorted(inside.tolist(), key=lambda k: (not self.unexpected[k], -own[k], rows.ids[k]))[:SHOWN]
         return [

@@ -120,7 +120,7 @@ class RegularizationPathStudy:
     def conclude(self, records: Mapping[str, RunRecord]) -> Verdict:
         """The path and the stable features of each arm."""
         found = {arm: records.get(self.spec(arm).digest) for arm in sorted(self.arms)}
-        arms = {arm: self._arm(arm, record) for arm, record in found.items() if record is not None}
+        arms = {arm: self._arm(arm, r) for arm, r in found.items() if r is not None and _points(r)}
         sentence, kind = self._sentence(arms)
         return Verdict(
             study=self.name,
@@ -150,7 +150,7 @@ class RegularizationPathStudy:
         )
 
     def _arm(self, arm: str, record: RunRecord) -> Json:
-        path = [entry for entry in record.history if "lambda" in entry]
+        path = _points(record)
         halves = next((entry for entry in record.history if "half_samples" in entry), {})
         share = {k.removeprefix(SHARE): v for k, v in halves.items() if k.startswith(SHARE)}
         blocks = [key.removeprefix("on: ") for key in path[0] if key.startswith("on: ")]
@@ -256,6 +256,8 @@ class RegularizationPathStudy:
 
     def _flags(self, records: Mapping[str, RunRecord], arms: Mapping[str, Json]) -> list[str]:
         flags = unfinished({arm: self.model(arm) for arm in self.arms}, self.plan(records), records)
+        empty = sorted(set(self.arms) - set(arms)) if len(records) == len(self.arms) else []
+        flags += [f"{arm}: its record holds no path; delete the run and make it again" for arm in empty]
         for arm, said in arms.items():
             path = cast(list[Mapping[str, float]], said["path"])
             most = cast(int, self.arms[arm].settings.get("max_features", 200))
@@ -275,3 +277,8 @@ class RegularizationPathStudy:
             if not said["columns"]:
                 flags.append(f"{arm}: no feature that could be selected varies over the training rows")
         return flags
+
+
+def _points(record: RunRecord) -> list[dict[str, float]]:
+    """The entries of a record's history that are points of the path."""
+    return [entry for entry in record.history if "lambda" in entry]

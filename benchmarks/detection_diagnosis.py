@@ -111,8 +111,7 @@ def nulls_that_know(seed: int, share: float) -> dict[str, Bounded]:
         known = draw.random(NULL_ROWS) < share
         table[known] = 0.9 * np.eye(5)[gold[known]] + 0.1 * table[known]
         tables.append(table)
-    priors = np.tile(SHARES, (PERMUTATIONS, 1))
-    return {score: lift(score, gold, tables, priors, LEVEL) for score in SCORES}
+    return {score: lift(score, gold, tables, LEVEL) for score in SCORES}
 
 
 def training(seed: int, error: float) -> Bounded:

@@ -83,9 +83,14 @@ def test_recalibration_is_told_from_a_bump() -> None:
     truth = stated(2_500)
     sure, gold = softmax(2.0 * np.log(truth)), drawn(truth)
     assert global_scan(sure[:1_500], gold[:1_500], 199).p_value == pytest.approx(1 / 200)
-    local = local_scan(sure[:1_500], gold[:1_500], half_of(1_500), sure[1_500:], gold[1_500:], 199)
-    assert not local.rejects and not local.is_bump
-    assert local.beta is not None and np.allclose(local.beta.slopes, 0.5, atol=0.08)
+    bumps = 0
+    for k in range(20):
+        truth = stated(1_500, seed=k)
+        sure, gold = softmax(2.0 * np.log(truth)), drawn(truth, k)
+        local = local_scan(sure[:900], gold[:900], half_of(900, k), sure[900:], gold[900:], 99, k)
+        assert local.beta is not None and np.allclose(local.beta.slopes, 0.5, atol=0.15)
+        bumps += local.rejects
+    assert bumps <= 4
 
 
 @pytest.mark.parametrize("sharpened", [1.0, 1.8])
@@ -116,7 +121,7 @@ def test_the_local_scan_keeps_its_level_however_few_rows_the_map_has(calibrate: 
         said, gold = softmax(1.8 * np.log(truth)), drawn(truth, k)
         scan = local_scan(said[:800], gold[:800], half_of(800, k), said[800:], gold[800:], 99, k)
         alarms += [scan.rejects, scan.confirm_p is not None and scan.confirm_p <= 0.05]
-    assert (alarms <= 16).all(), "13 of 150 is the upper limit at 5% but for one in a hundred"
+    assert (alarms <= 15).all(), "more of 150 at 5% happen once in a hundred"
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:

@@ -25,7 +25,7 @@ def world(
 
 def leads(knows: float, score: str, **kwargs: int) -> tuple[float, float]:
     gold, tables = world(knows, **kwargs)
-    found = lift(score, gold, tables, np.tile(SHARES, (len(tables), 1)), 0.99)
+    found = lift(score, gold, tables, 0.99)
     return found.low, found.mean
 
 
@@ -42,12 +42,24 @@ def test_chance_alone_raises_no_alarm() -> None:
     assert alarms == 0
 
 
-def test_the_prior_itself_has_no_lead() -> None:
+def test_no_constant_prediction_leads_whatever_it_is() -> None:
+    """The shares of 8 training rows can be 1 to 7 where the truth is even: hesitating is no knowledge."""
     gold, _ = world(0.0)
-    constant = [np.tile(SHARES, (len(gold), 1))] * 3
-    for score in ("accuracy", "log_loss"):
-        found = lift(score, gold, constant, np.tile(SHARES, (3, 1)), 0.95)
-        assert found.mean == 0.0 and found.low <= 0.0
+    for shares in ((0.7, 0.3), (0.5, 0.5), (0.9, 0.1), (0.1, 0.9)):
+        for score in ("accuracy", "log_loss"):
+            found = lift(score, gold, [np.tile(shares, (len(gold), 1))] * 3, 0.95)
+            assert found.mean <= 0.0 and found.low <= 0.0
+
+
+def test_an_untrained_model_is_no_leak() -> None:
+    """Even guesses, a little noise: it beats the shares of a skewed training draw, not the scored rows'."""
+    draw = np.random.default_rng(3)
+    gold = (draw.random(300) < 0.5).astype(np.int64)
+    tables = []
+    for _ in range(30):
+        p = np.clip(0.5 + 0.02 * draw.standard_normal(300), 0.01, 0.99)
+        tables.append(np.column_stack([1 - p, p]))
+    assert all(lift(score, gold, tables, 0.99).low <= 0.0 for score in ("accuracy", "log_loss"))
 
 
 def test_a_coin_beats_the_majority_rule_in_macro_f1() -> None:

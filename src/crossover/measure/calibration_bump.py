@@ -10,10 +10,10 @@ sum g (1 - g) + c' C c, c being the derivative of sum g by the map's parameters 
 without the second term the maximum goes to wide ranges, where the error of g is large, and narrow bumps are
 missed. Its null draws labels of both sets of rows from g and fits g again each time (parametric bootstrap).
 
-A map fitted where a bump is bends towards it and dips beside it. So the bump is **located** on calibrate and
-one half of the rows by the score test of an offset inside a range, the map being fitted on those same rows;
-and it is **confirmed** on the other half, which had no part in it, against a map fitted to what lies outside
-the range (parametric bootstrap again, one-sided in the direction found).
+A map fitted where a bump is bends towards it, and is then off beside it. So the bump is **located** on one
+half of the rows by the score test of an offset inside a range, the map being fitted on that same half; and it
+is **confirmed** on the other half against a map fitted to what calibrate and this other half hold outside the
+range, rows that had no part in locating it (parametric bootstrap again, one-sided in the direction found).
 
 Rows must be independent: hand in one row of each cluster.
 """
@@ -44,6 +44,8 @@ Labels = NDArray[np.integer]
 Mask = NDArray[np.bool_]
 
 SIMULATIONS = 999
+CONFIRMATIONS = 199
+"""At most so many simulations confirm a range: a test at 5% needs no finer P."""
 LEVEL = 0.05
 FEWEST_ROWS = 20
 """Fewer rows to scan, or to fit the map on, give no test."""
@@ -201,16 +203,18 @@ def local_scan(
         rows, fitted_on, _p(statistic), float(np.quantile(statistic[1:], 1.0 - LEVEL)),
         simulations=simulations, beta=beta,
     )  # fmt: skip
-    known, known_y = np.concatenate([other, p[first]]), np.concatenate([other_y, y[first]])
-    found = _locate(known, known_y)
+    found = _locate(p[first], y[first]) if first.any() else None
     if found is None:
-        return told
+        return replace(told, reason=f"no range of the first half can be told: {_TOO_SURE}")
     span, sign = found
+    known, known_y = np.concatenate([other, p[~first]]), np.concatenate([other_y, y[~first]])
     outside = ~span.inside(known)
     if outside.sum() < FEWEST_ROWS:
         return replace(told, reason="the range leaves too few rows outside it to say what to expect inside")
-    around = fit_map(known[outside], known_y[outside])
-    confirm_p = _confirm(span, sign, p[~first], y[~first], known[outside], around, simulations, generator)
+    known = known[outside]
+    around = fit_map(known, known_y[outside])
+    repeats = min(simulations, CONFIRMATIONS)
+    confirm_p = _confirm(span, sign, p[~first], y[~first], known, around, repeats, generator)
     expected = around(probabilities)
     located, confirmed = (
         span.told(probabilities, expected, gold, half) for half in (first_half, ~first_half)
@@ -255,7 +259,7 @@ def _scan(
 
 
 def _locate(p: Array, y: Labels) -> tuple[Span, float] | None:
-    """Where an offset would raise the likelihood of a map fitted on these rows most (score test), and its sign."""
+    """Where an offset would most raise the likelihood of a map fitted on these rows (score test); its sign."""
     beta = fit_map(p, y)
     q = beta(p)
     cells = Cells.of(p, q)

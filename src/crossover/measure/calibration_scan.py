@@ -55,7 +55,7 @@ class Span:
         return np.asarray((own >= self.low) & (own < self.high), dtype=np.bool_)
 
     def told(self, p: Array, q: Array, gold: Labels, among: Mask | None = None) -> Range:
-        """What is inside, of the rows ``among``, where q is what is expected; its ends are those of all rows."""
+        """What is inside, of the rows ``among``, q being what is expected; its ends are those of all rows."""
         k, inside = self.class_index, self.inside(p)
         ends = p[inside, k]
         low, high = (float(ends.min()), float(ends.max())) if len(ends) else (0.0, 0.0)

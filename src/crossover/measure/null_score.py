@@ -1,10 +1,11 @@
 """Null runs: does a model that cannot know anything score above the prior predictor?
 
 A run whose training labels were permuted, or whose every text is the same, has nothing to learn from.
-Scored on true labels it must not beat the predictor that gives every row the class shares of the
-training rows. Two scores are read: accuracy, where that predictor is the majority rule, and log loss, where
-it is the shares themselves; without information no predictor beats it in expectation. Macro-F1 and
-balanced accuracy are not read: there a coin beats the majority rule.
+Scored on true labels it must not beat the prior predictor, which gives every row the class shares. The
+shares are those of the scored rows, the best constant there is: shares of a few training rows are so poor
+that a model which merely hesitates beats them. Two scores are read: accuracy, where the prior predictor is
+the majority rule, and log loss, where it is the shares themselves; without information no predictor beats it
+in expectation. Macro-F1 and balanced accuracy are not read: there a coin beats the majority rule.
 """
 
 from __future__ import annotations
@@ -26,25 +27,24 @@ def lift(
     score: str,
     gold: NDArray[np.int64],
     probabilities: Sequence[NDArray[np.float64]],
-    priors: NDArray[np.float64],
     level: float,
     clusters: NDArray[np.int64] | None = None,
 ) -> Bounded:
-    """Mean lead of R null runs over their prior predictors on the same m rows, larger is better.
+    """Mean lead of R null runs over the prior predictor on the same m rows, larger is better.
+
+    A constant prediction leads by 0 at most, whatever the rows.
 
     Args:
         score: ``accuracy`` or ``log_loss`` (nats saved).
         gold: (m,) true class numbers.
         probabilities: R arrays (m, K) of the null runs.
-        priors: (R, K) class shares of each run's training rows.
         level: of each one-sided bound.
         clusters: (m,) cluster of each row, or None.
     """
     metric, sign = (Accuracy(), 1.0) if score == "accuracy" else (LogLoss(), -1.0)
-    leads = []
-    for own, shares in zip(probabilities, priors, strict=True):
-        constant = np.tile(shares, (len(gold), 1))
-        leads.append(sign * (metric.row_values(gold, own) - metric.row_values(gold, constant)))
+    shares = np.bincount(gold, minlength=probabilities[0].shape[1]) / len(gold)
+    prior = metric.row_values(gold, np.tile(shares, (len(gold), 1)))
+    leads = [sign * (metric.row_values(gold, own) - prior) for own in probabilities]
     return over_rows(np.array(leads), level, 0.0, clusters, signed=True)
 
 

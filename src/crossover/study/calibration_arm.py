@@ -17,12 +17,12 @@ from crossover.measure.calibration_bump import (
     LEVEL,
     GlobalScan,
     LocalScan,
-    Range,
     detectable_rows,
     global_scan,
     local_scan,
 )
 from crossover.measure.calibration_null import one_row_a_cluster
+from crossover.measure.calibration_scan import Range
 from crossover.measure.calibration_traits import Trait, traits_apart
 from crossover.measure.interval import cluster_index
 from crossover.measure.metric.log_loss import LogLoss

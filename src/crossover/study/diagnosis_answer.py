@@ -305,12 +305,10 @@ def _nulls(
 
 
 def _majority(reader: found_in.Reader, nulls: Sequence[RunRecord]) -> float | None:
-    """Accuracy of the majority rule of the first null run's training rows."""
-    if not nulls:
+    """Accuracy of the majority rule on the rows the null runs scored."""
+    if not nulls or not len(rows := reader.scored(nulls[0])):
         return None
-    train, rows = nulls[0].predictions.part("train"), reader.scored(nulls[0])
-    most = int(np.argmax(np.bincount(train.gold_index, minlength=len(train.classes))))
-    return float((rows.gold_index == most).mean()) if len(rows) else None
+    return float(np.bincount(rows.gold_index).max() / len(rows))
 
 
 def _arms(study: DiagnosisStudy, records: Records) -> dict[str, Json]:

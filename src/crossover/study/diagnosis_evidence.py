@@ -117,22 +117,17 @@ class Reader:
 
 
 def null_lifts(reader: Reader, records: Sequence[RunRecord]) -> dict[str, Bounded]:
-    """Lead of runs over their prior predictors, by score; empty with fewer than two runs."""
+    """Lead of runs over the prior predictor, by score; empty with fewer than two runs."""
     if len(records) < 2:
         return {}
     first = reader.scored(records[0])
     tables = [reader.scored(record).rows(first.ids) for record in records]
-    shares = []
-    for record in records:
-        train = record.predictions.part("train")
-        shares.append(np.bincount(train.gold_index, minlength=len(train.classes)) / len(train))
     found = {}
     for score in SCORES:
         found[score] = lift(
             score,
             first.gold_index,
             [table.probabilities for table in tables],
-            np.array(shares),
             reader.level,
             reader.clusters(records[0]),
         )

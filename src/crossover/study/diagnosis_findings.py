@@ -12,9 +12,6 @@ from dataclasses import asdict, dataclass, field
 from crossover.measure.learning_slope import Slope
 from crossover.measure.simultaneous import Bounded
 
-NULL_MARGIN: Mapping[str, float] = {"accuracy": 0.0, "log_loss": 0.01}
-"""Lead over the prior predictor that a null run may have. A smoothed prior can save some thousandths of a
-nat over the raw shares; no accuracy can be had that way."""
 SEVERITIES = ("stop", "serious", "warning", "note", "fine")
 INSUFFICIENT = "insufficient"
 
@@ -109,7 +106,7 @@ def verdict_of(rows: Sequence[Row]) -> Row:
 
 def leads(lifts: Mapping[str, Bounded]) -> list[str]:
     """Scores in which a null run is shown to beat the prior predictor."""
-    return [name for name, lift in lifts.items() if lift.low > NULL_MARGIN[name]]
+    return [name for name, lift in lifts.items() if lift.low > 0.0]
 
 
 def _nulls(e: Evidence) -> Answer:

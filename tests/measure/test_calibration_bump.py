@@ -88,7 +88,7 @@ def test_recalibration_is_told_from_a_bump() -> None:
         truth = stated(1_500, seed=k)
         sure, gold = softmax(2.0 * np.log(truth)), drawn(truth, k)
         local = local_scan(sure[:900], gold[:900], half_of(900, k), sure[900:], gold[900:], 99, k)
-        assert local.beta is not None and np.allclose(local.beta.slopes, 0.5, atol=0.15)
+        assert local.beta is not None and np.allclose(local.beta.slopes, 0.5, atol=0.3)
         bumps += local.rejects
     assert bumps <= 4
 
@@ -125,9 +125,9 @@ def test_the_local_scan_keeps_its_level_however_few_rows_the_map_has(calibrate: 
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:
-    p, other = stated(300), stated(200, seed=5)
-    gold, other_gold, first = drawn(p), drawn(other, 5), half_of(300)
-    turned, back = np.random.default_rng(0).permutation(300), np.random.default_rng(1).permutation(200)
+    p, other = stated(600), stated(200, seed=5)
+    gold, other_gold, first = drawn(p), drawn(other, 5), half_of(600)
+    turned, back = np.random.default_rng(0).permutation(600), np.random.default_rng(1).permutation(200)
     assert global_scan(p, gold, 99) == global_scan(p[turned], gold[turned], 99)
     one = local_scan(p, gold, first, other, other_gold, 99)
     two = local_scan(p[turned], gold[turned], first[turned], other[back], other_gold[back], 99)

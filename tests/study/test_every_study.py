@@ -20,6 +20,7 @@ from crossover.split.split import Split
 from crossover.study.ablation import AblationStudy
 from crossover.study.compare import CompareStudy
 from crossover.study.crossover import CrossoverStudy, Limit
+from crossover.study.diagnosis import DiagnosisStudy
 from crossover.study.fold_variance import FoldVarianceStudy
 from crossover.study.regularization_path import RegularizationPathStudy
 from crossover.study.seed_variance import SeedVarianceStudy
@@ -80,6 +81,12 @@ ABLATION_CHANGES: dict[str, object] = {
     "impossible": [{"on": ["a"], "off": ["b"]}], "design": "full", "draws": 4, "seeds": 2, "size": 50,
     "pools": 9, "metric": "mcc", "budget": 2, "selection": "shared", "test_rows": 50,
 }  # fmt: skip
+DIAGNOSIS_CHANGES: dict[str, object] = {
+    "arms": DEARER, "subject": "plain", "simpler": None, "reference": "dear", "target": 0.2,
+    "sizes": (20, 40, 80), "draws": 4, "permutations": 7, "null_rows": 60, "pools": 8, "metric": "mcc",
+    "part": "test", "equivalence": 0.02, "audited": 50, "disagreed": 5,
+    "interventions": {"own": {"C": 9.0}}, "test_rows": 50,
+}  # fmt: skip
 CASES = {
     "compare": Case(
         lambda corpus, split: CompareStudy(corpus, split, ARMS, metric="accuracy"), (6,), COMPARE_CHANGES
@@ -115,6 +122,14 @@ CASES = {
         lambda corpus, split: AblationStudy(corpus, split, {"whole": BLOCKED}, draws=3, metric="accuracy"),
         (2**3 * 3,),
         ABLATION_CHANGES,
+    ),
+    "diagnosis": Case(
+        lambda corpus, split: DiagnosisStudy(
+            corpus, split, ARMS, "rich", "plain", None,
+            sizes=(30, 60, 120), draws=3, permutations=5, pools=5, metric="accuracy",
+        ),
+        (2 * 3 * 3 + 5 + 3 + 3, 3 + 3),
+        DIAGNOSIS_CHANGES,
     ),
     "fold variance": Case(
         lambda corpus, split: FoldVarianceStudy(corpus, split, ARMS, k=5, metric="accuracy"),
@@ -176,8 +191,8 @@ def test_the_plan_is_deterministic_and_only_grows(done: Answered) -> None:
 
 
 def test_arms_differ_in_nothing_but_the_model_and_fresh_seeds(done: Answered) -> None:
-    if done.study.name == "ablation":
-        pytest.skip("an ablation has one arm; its coalitions share their seeds on purpose")
+    if done.study.name in ("ablation", "diagnosis"):
+        pytest.skip("coalitions, interventions and null runs share seeds with their base run on purpose")
 
     def place(spec: RunSpec) -> str:
         return digest_of({**replace(spec, model=bayes()).to_json(), "seeds": None, "test_rows": None})
@@ -281,6 +296,9 @@ def changed_study(study: Any, name: str, value: object) -> Any:
         beside = {"size": 40}
     if name == "limits":
         beside = {"arms": DEARER}
+    if isinstance(study, DiagnosisStudy):
+        needed = {"subject": {"simpler": "rich"}, "reference": {"arms": DEARER}, "disagreed": {"audited": 20}}
+        beside = dict(needed.get(name, {}))
     return replace(study, **{name: value, **beside})
 
 

@@ -205,7 +205,7 @@ def local_scan(
     )  # fmt: skip
     found = _locate(p[first], y[first]) if first.any() else None
     if found is None:
-        return replace(told, reason=f"no range of the first half can be told: {_TOO_SURE}")
+        return replace(told, reason="no range of the first half can be told from the map: too few rows")
     span, sign = found
     known, known_y = np.concatenate([other, p[~first]]), np.concatenate([other_y, y[~first]])
     outside = ~span.inside(known)

@@ -88,7 +88,7 @@ def kind_title(kind: str) -> str:
         "not_resolved": "Not resolved",
         "exploratory": "Exploratory: no verdict",
     }
-    return known.get(kind, kind.replace("_", " "))
+    return known.get(kind, kind.replace("_", " ").capitalize())
 
 
 def score_table(plain: Plain) -> Table:

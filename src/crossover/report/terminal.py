@@ -102,7 +102,8 @@ def print_plan(plan: Expected) -> None:
         besides = f" for all but {plan.unmet} runs of models not met yet" if plan.unmet else ""
         print(f"time: about {plan.seconds:,.0f} s{besides}")
     print(f"disk: about {plan.bytes / 1e6:,.0f} MB")
-    print(f"power: {plan.power}")
+    if plan.power:
+        print(f"power: {plan.power}")
 
 
 def print_verdict(verdict: Mapping[str, object], report: Path) -> None:

@@ -31,7 +31,7 @@ class Expected:
     seconds: float | None
     bytes: int
     unmet: int
-    power: str
+    power: str | None
 
 
 def expected(study: Study, store: Store) -> Expected:
@@ -56,7 +56,7 @@ def expected(study: Study, store: Store) -> Expected:
         seconds,
         sum((rows + (spec.subset.size if spec.subset else 0)) * 40 + 6000 for spec in new),
         unmet,
-        str(power_of(study)["sentence"]),
+        str(power["sentence"]) if (power := power_of(study)) else None,
     )
 
 

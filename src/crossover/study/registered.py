@@ -64,13 +64,15 @@ def held_against(registered: Json | None, numbers: Mapping[str, object]) -> Json
     return {**registered, **found}
 
 
-def power_of(study: Study) -> Json:
-    """What the study's test part and draws can show, before it is run."""
-    split, plan = study.split, study.plan({})
-    cap = next((spec.test_rows for spec in plan if spec.test_rows is not None), None)
+def power_of(study: Study) -> Json | None:
+    """What the study's test part and draws can show, before it is run; None where it reads no test."""
+    if not getattr(study, "reads_test", True):
+        return None
+    split, caps = study.split, [spec.test_rows for spec in study.plan({})]
     units = len({split.groups.get(id_, id_) for id_ in split.test})
+    capped = None if None in caps or not caps else max(cap for cap in caps if cap is not None)
     draws = int(getattr(study, "draws", 1))
-    return planned(max(min(units, cap or units), 2), max(draws, 1)).to_json()
+    return planned(max(min(units, capped or units), 2), max(draws, 1)).to_json()
 
 
 def _lead(hypothesis: Hypothesis, numbers: Mapping[str, object]) -> dict[str, float] | None:

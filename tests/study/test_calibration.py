@@ -1,4 +1,4 @@
-"""The calibration study tells a calibrated model, one to recalibrate and one with a bump apart, and says so."""
+"""The calibration study tells apart a calibrated model, one to recalibrate and one with a bump."""
 
 import json
 from pathlib import Path

@@ -8,7 +8,8 @@ probability, and draws y* ~ Categorical(p): its P is exact and the maximum pays 
 recalibration would mend. There the variance of sum(y - g) is that of the labels and of the fitted map,
 sum g (1 - g) + c' C c, c being the derivative of sum g by the map's parameters and C their covariance:
 without the second term the maximum goes to wide ranges, where the error of g is large, and narrow bumps are
-missed. Its null draws labels of both sets of rows from g and fits g again each time (parametric bootstrap).
+missed. Its null draws labels of both sets of rows from one map of them all, and fits g again each time on
+those of calibrate (parametric bootstrap).
 
 A map fitted where a bump is bends towards it, and is then off beside it. So the bump is **located** on one
 half of the rows by the score test of an offset inside a range, the map being fitted on that same half; and it
@@ -34,9 +35,9 @@ from crossover.measure.calibration_scan import (
     Cells,
     Range,
     Span,
+    by_error,
     largest,
     running,
-    weights_of,
 )
 
 Array = NDArray[np.float64]
@@ -151,14 +152,14 @@ def global_scan(
         return GlobalScan(rows, reason=_TOO_SURE)
     generator = np.random.default_rng(seed)
     expected, spread = (cells.sums([values[:, None] for values in part.T]) for part in (p, p * (1.0 - p)))
-    weights = weights_of(running(spread))
+    spread = running(spread)
     best: list[Array] = []
     place: list[int] = []
     for size in _sizes(simulations, rows):
         labels = simulate_labels(p, size, generator)
         if not best:
             labels = np.concatenate([y[:, None].astype(labels.dtype), labels], axis=1)
-        maximum, where = largest(running(cells.hits(labels) - expected), weights)
+        maximum, where = largest(running(cells.hits(labels) - expected), spread)
         best.append(maximum)
         place = place or where[0].tolist()
     statistic = np.concatenate(best)
@@ -196,7 +197,8 @@ def local_scan(
     other, other_y = calibrate_probabilities[aside], calibrate_gold[aside]
     beta = fit_map(other, other_y)
     generator = np.random.default_rng(seed)
-    statistic = _scan(p, y, other, beta, simulations, generator, studentised)
+    null = fit_map(np.concatenate([other, p]), np.concatenate([other_y, y]))
+    statistic = _scan(p, y, other, beta, null, simulations, generator, studentised)
     if statistic is None:
         return LocalScan(rows, fitted_on, reason=_TOO_SURE, beta=beta)
     told = LocalScan(
@@ -232,43 +234,46 @@ _TOO_SURE = (
 
 
 def _scan(
-    p: Array, y: Labels, other: Array, beta: BetaMap, simulations: int, generator: np.random.Generator,
-    studentised: bool,
+    p: Array, y: Labels, other: Array, beta: BetaMap, null: BetaMap, simulations: int,
+    generator: np.random.Generator, studentised: bool,
 ) -> Array | None:  # fmt: skip
-    """(1 + S,) maxima against the map, the observed one first; None where no range has the information."""
-    q = beta(p)
+    """(1 + S,) maxima against the map, the observed one first; None where no range has the information.
+
+    Labels are simulated from ``null``, the map of all rows together: where there is no bump it is the better
+    estimate, and it keeps the level where calibrate is small.
+    """
+    q = null(p)
     cells = Cells.of(p, q)
     if not cells.enough:
         return None
-    spread = cells.sums([own[:, None] * (1.0 - own[:, None]) for own in q.T])
-    errors = None
+    extra = None
     if studentised:
-        root = beta.error(other)
-        errors = running(cells.sums([one @ root for one in beta.gradients(p)]))
-    weights = weights_of(running(spread), errors)
+        root = null.error(other)
+        extra = by_error(running(cells.sums([one @ root for one in null.gradients(p)])))
     best: list[Array] = []
     for size in _sizes(simulations, max(len(p), len(other))):
-        slopes, offsets = refit(other, simulate_labels(beta(other), size, generator), beta)
+        slopes, offsets = refit(other, simulate_labels(null(other), size, generator), null)
         labels = simulate_labels(q, size, generator)
         if not best:
             labels = np.concatenate([y[:, None].astype(labels.dtype), labels], axis=1)
             slopes, offsets = np.vstack([beta.slopes, slopes]), np.vstack([beta.offsets, offsets])
         for some, shares in mapped_blocks(p, slopes, offsets):
-            best.append(largest(running(cells.hits(labels[:, some]) - cells.sums(shares)), weights)[0])
+            gap = running(cells.hits(labels[:, some]) - cells.sums(shares))
+            spread = running(cells.sums([one * (1.0 - one) for one in shares]))
+            best.append(largest(gap, spread, extra)[0])
     return np.concatenate(best)
 
 
 def _locate(p: Array, y: Labels) -> tuple[Span, float] | None:
-    """Where an offset would most raise the likelihood of a map fitted on these rows (score test); its sign."""
+    """Where an offset would most raise the likelihood of a map fitted on these rows; its sign."""
     beta = fit_map(p, y)
     q = beta(p)
     cells = Cells.of(p, q)
     root = beta.error(p)
     spread = cells.sums([own[:, None] * (1.0 - own[:, None]) for own in q.T])
     errors = cells.sums([one @ root for one in beta.gradients(p)])
-    weights = weights_of(running(spread), running(errors), fitted_on_them=True)
     gap = running(cells.hits(y[:, None]) - cells.sums([own[:, None] for own in q.T]))
-    maximum, place = largest(gap, weights)
+    maximum, place = largest(gap, running(spread), -by_error(running(errors)))
     if maximum[0] <= 0.0:
         return None
     k, i, j = place[0].tolist()

@@ -134,40 +134,34 @@ def running(cells: Array) -> Array:
     return np.concatenate([np.zeros(shape), np.cumsum(cells, axis=1)], axis=1)
 
 
-def weights_of(spread: Array, errors: Array | None = None, fitted_on_them: bool = False) -> Array:
-    """(classes, cuts, cuts) one over the variance between cut points i < j, 0 where too little is there.
+def by_error(errors: Array) -> Array:
+    """(classes, cuts, cuts) variance between two cut points that comes from a fitted map.
 
-    ``spread`` (classes, cuts, 1) holds running sums of q (1 - q); ``errors`` (classes, cuts, r) those of the
-    derivatives of q times a root of the covariance of what they are derived by. That adds to the variance,
-    or takes from it where q was ``fitted_on_them``, on these very rows.
+    ``errors`` (classes, cuts, r) holds running sums of the derivatives of q times a root of the covariance
+    of what they are derived by.
     """
-    found = []
-    for k, own in enumerate(spread[:, :, 0]):
-        room = own[None, :] - own[:, None]
-        variance = room.copy()
-        if errors is not None:
-            by_error = ((errors[k][None, :] - errors[k][:, None]) ** 2).sum(axis=2)
-            variance += -by_error if fitted_on_them else by_error
-        sound = (room >= LEAST_INFORMATION - 1e-9) & (variance >= LEAST_INFORMATION - 1e-9)
-        found.append(np.divide(1.0, variance, out=np.zeros_like(room), where=sound))
-    return np.array(found)
+    return np.array([((own[None, :] - own[:, None]) ** 2).sum(axis=2) for own in errors])
 
 
-def largest(gap: Array, weights: Array) -> tuple[Array, NDArray[np.int64]]:
+def largest(gap: Array, spread: Array, extra: Array | None = None) -> tuple[Array, NDArray[np.int64]]:
     """Largest |z| (S,) over classes and intervals, and where: (S, 3) of class position and two cut points.
 
-    ``gap`` (classes, cuts, S) holds running sums, ``weights`` those of :func:`weights_of`.
+    ``gap`` (classes, cuts, S) holds running sums of y - q, ``spread`` (classes, cuts, S or 1) those of
+    q (1 - q); ``extra`` (classes, cuts, cuts) is added to the variance between two cut points. Intervals
+    count that hold the least information, before and after.
     """
     _, cuts, sets = gap.shape
     best, place = np.full(sets, -1.0), np.zeros((sets, 3), dtype=np.int64)
     place[:, 2] = 1
     for i in range(cuts - 1):
-        weight = weights[:, i, i + 1 :, None]
-        if not weight.any():
+        room = spread[:, i + 1 :] - spread[:, i : i + 1]
+        variance = room if extra is None else room + extra[:, i, i + 1 :, None]
+        sound = np.minimum(room, variance) >= LEAST_INFORMATION - 1e-9
+        if not sound.any():
             continue
         square = gap[:, i + 1 :] - gap[:, i : i + 1]
         square *= square
-        square *= weight
+        square *= np.divide(1.0, variance, out=np.zeros_like(variance), where=sound)
         flat = square.reshape(-1, sets)
         at = flat.argmax(axis=0)
         found = flat[at, np.arange(sets)]

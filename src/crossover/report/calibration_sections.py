@@ -133,12 +133,10 @@ def scan_table(plain: Plain) -> Table:
         Column("stated", "score"),
     )  # fmt: skip
     note = (
-        "global: the model's own probabilities; local: after a smooth recalibration fitted on calibrate, "
-        "its range "
-        "as found on one half of the rows; confirmation: the same range on the other half. P pays for "
-        "the search "
-        "over classes and ranges; the shares of the first two are flattered by it. Expected: what is tested; "
-        "stated: the model's own probability."
+        "Global: against the model's own probabilities. Local: against a smooth recalibration fitted on "
+        "calibrate; its range is the one located on one half of the rows, expected what a smooth "
+        "recalibration of the rows outside it says. Confirmation: the same range on the other half. P pays "
+        "for the search over classes and ranges; the shares of the first two are flattered by it."
     )
     return Table("Where each arm is most off", columns, tuple(made), note)
 

@@ -86,7 +86,8 @@ class Told:
             f"{one.arm} is miscalibrated locally in [{found.low:.2f}, {found.high:.2f}] of class "
             f"{one.test.classes[found.class_index]}, where {found.observed:.2f} of the {found.rows} rows "
             "that "
-            f"confirm it are of the class and {found.expected:.2f} were expected after smooth recalibration; "
+            f"confirm it are of the class and {found.expected:.2f} "
+            f"were expected from a smooth recalibration of the rest; "
             f"{CANDIDATES}{_named(one.traits)}"
         )
 

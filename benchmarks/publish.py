@@ -20,6 +20,7 @@ def publish(study: Path, name: str, to: Path = PUBLISHED) -> Path:
     verdict["numbers"]["commands"] = {
         key: without_folders(command) for key, command in verdict["numbers"]["commands"].items()
     }
+    verdict["numbers"] = without_texts(verdict["numbers"])
     folder = to / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -31,6 +32,13 @@ def publish(study: Path, name: str, to: Path = PUBLISHED) -> Path:
     drawn = sorted(file.stem for file in (folder / "figures").glob("*.png"))
     (folder / "README.md").write_text(page(name, verdict, drawn), encoding="utf-8")
     return folder
+
+
+def without_texts(value: object) -> object:
+    """The values without rows' own texts: no data from elsewhere is published."""
+    if isinstance(value, dict):
+        return {key: without_texts(item) for key, item in value.items() if key not in ("text", "texts")}
+    return [without_texts(item) for item in value] if isinstance(value, list) else value
 
 
 def without_folders(command: str) -> str:

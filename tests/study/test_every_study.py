@@ -18,6 +18,7 @@ from crossover.protocol.run_spec import RunSpec, digest_of
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 from crossover.study.ablation import AblationStudy
+from crossover.study.calibration import CalibrationStudy
 from crossover.study.compare import CompareStudy
 from crossover.study.crossover import CrossoverStudy, Limit
 from crossover.study.diagnosis import DiagnosisStudy
@@ -81,6 +82,10 @@ ABLATION_CHANGES: dict[str, object] = {
     "impossible": [{"on": ["a"], "off": ["b"]}], "design": "full", "draws": 4, "seeds": 2, "size": 50,
     "pools": 9, "metric": "mcc", "budget": 2, "selection": "shared", "test_rows": 50,
 }  # fmt: skip
+CALIBRATION_CHANGES: dict[str, object] = {
+    "arms": DEARER, "seeds": 3, "size": 100, "pools": 8, "simulations": 199, "metric": "mcc", "budget": 2,
+    "selection": "shared", "test_rows": 50,
+}  # fmt: skip
 DIAGNOSIS_CHANGES: dict[str, object] = {
     "arms": DEARER, "subject": "plain", "simpler": None, "reference": "dear", "target": 0.2,
     "sizes": (20, 40, 80), "draws": 4, "permutations": 7, "null_rows": 60, "pools": 8, "metric": "mcc",
@@ -122,6 +127,11 @@ CASES = {
         lambda corpus, split: AblationStudy(corpus, split, {"whole": BLOCKED}, draws=3, metric="accuracy"),
         (2**3 * 3,),
         ABLATION_CHANGES,
+    ),
+    "calibration": Case(
+        lambda corpus, split: CalibrationStudy(corpus, split, ARMS, seeds=2, simulations=99),
+        (4,),
+        CALIBRATION_CHANGES,
     ),
     "diagnosis": Case(
         lambda corpus, split: DiagnosisStudy(

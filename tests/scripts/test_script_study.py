@@ -57,7 +57,8 @@ def done(command: Command, mail: list[str], home: Path) -> Path:
     """The report of a finished crossover study in store ``whole``, checked as to its stdout."""
     ended = command("study", "store=whole", *CROSSOVER, *mail)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert len(ended.stdout.splitlines()) == 2, "the two lines and nothing else"
+    assert len(ended.stdout.splitlines()) == 3, "what the test can show, then the two lines, and nothing else"
+    assert ended.stdout.startswith("power: 120 independent test rows and 5 training draws")
     return last_lines(ended.stdout, home)[1]
 
 
@@ -229,4 +230,4 @@ def test_bars_are_drawn_for_a_terminal_and_stdout_stays_clean(mail: list[str], h
     ended.stdout.close()
     assert ended.wait() == 0
     assert b"runs (+0 kept)" in seen
-    assert len(stdout.splitlines()) == 2 and "\x1b" not in stdout
+    assert len(stdout.splitlines()) == 3 and "\x1b" not in stdout

@@ -25,6 +25,14 @@ STUDIES = (
 """Studies with a layout of their own, in ``<study>_sections.py`` beside this file."""
 
 
+OURS = (
+    "learning_curves", "difference", "cost", "scores", "extrapolation", "components", "credit", "draws",
+    "errors", "folds", "interactions", "nulls", "path-", "reliability_", "risk_coverage", "runs_", "spread",
+    "table_",
+)  # fmt: skip
+"""How the names of our figures and tables begin; nothing else in their folders is ever removed."""
+
+
 class _Layout(NamedTuple):
     """What one kind of study shows between verdict and appendix."""
 
@@ -312,7 +320,7 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, data in files.items():
         _write(folder / name, data)
     for file in sorted(folder.iterdir()):
-        if file.name not in files and file.suffix in (".png", ".csv"):
+        if file.name not in files and file.name.startswith(OURS) and file.suffix in (".png", ".csv"):
             file.unlink()
 
 

@@ -262,7 +262,7 @@ class Composed:
                 if limit is not None and (arm in models or arm not in arms)
             }
         given |= {"corpus": self.corpus, "split": self.split, "arms": models}
-        if "resplit" in inspect.signature(resolve(target)).parameters:
+        if "resplit" in takes:
             given["resplit"] = self.resplit
         return cast(Study, resolve(target)(**given))
 

@@ -12,7 +12,8 @@ from crossover.launch.in_process import InProcess
 from crossover.protocol.hypothesis import Hypothesis
 from crossover.study.compare import CompareStudy
 from crossover.study.crossover import CrossoverStudy
-from crossover.study.registered import held_against, power_of, register
+from crossover.study.expected import power_of
+from crossover.study.registered import held_against, register
 from crossover.study.study import run, study_name
 
 CLAIM = Hypothesis("rich", "plain")

@@ -12,7 +12,8 @@ from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.verdict_page import write_report
 from crossover.split.audit import audit
-from crossover.study.registered import held_against, power_of, register
+from crossover.study.expected import power_of
+from crossover.study.registered import held_against, register
 from crossover.study.study import Result, Study
 
 Json = dict[str, object]

@@ -1,4 +1,4 @@
-"""What a study would run and what it would take, judged from runs of the same kind in the store."""
+"""What a study would run, take and show, before it is run: judged from runs of the same kind in the store."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crossover.protocol.power import planned
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
-from crossover.study.registered import power_of
 from crossover.study.study import Study, finished, study_name
 
 
@@ -58,6 +58,17 @@ def expected(study: Study, store: Store) -> Expected:
         unmet,
         str(power["sentence"]) if (power := power_of(study)) else None,
     )
+
+
+def power_of(study: Study) -> dict[str, object] | None:
+    """What the study's test part and draws can show, before it is run; None where it reads no test."""
+    if not getattr(study, "reads_test", True):
+        return None
+    split, caps = study.split, [spec.test_rows for spec in study.plan({})]
+    units = len({split.groups.get(id_, id_) for id_ in split.test})
+    capped = None if None in caps or not caps else max(cap for cap in caps if cap is not None)
+    draws = int(getattr(study, "draws", 1))
+    return planned(max(min(units, capped or units), 2), max(draws, 1)).to_json()
 
 
 def _failed(spec: RunSpec, store: Store) -> bool:

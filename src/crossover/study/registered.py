@@ -8,7 +8,6 @@ from typing import cast
 
 from crossover.data.bad_input import BadInput
 from crossover.protocol.hypothesis import Hypothesis, outcome
-from crossover.protocol.power import planned
 from crossover.record.store import Store
 from crossover.study.study import Study, finished, study_name
 
@@ -62,17 +61,6 @@ def held_against(registered: Json | None, numbers: Mapping[str, object]) -> Json
             "when it was registered"
         )
     return {**registered, **found}
-
-
-def power_of(study: Study) -> Json | None:
-    """What the study's test part and draws can show, before it is run; None where it reads no test."""
-    if not getattr(study, "reads_test", True):
-        return None
-    split, caps = study.split, [spec.test_rows for spec in study.plan({})]
-    units = len({split.groups.get(id_, id_) for id_ in split.test})
-    capped = None if None in caps or not caps else max(cap for cap in caps if cap is not None)
-    draws = int(getattr(study, "draws", 1))
-    return planned(max(min(units, capped or units), 2), max(draws, 1)).to_json()
 
 
 def _lead(hypothesis: Hypothesis, numbers: Mapping[str, object]) -> dict[str, float] | None:

@@ -13,7 +13,9 @@ verdict "local": both, and confirmed on the other half.
 
 **Inbox.** Generated mail of five classes: 300 mails to train on, 700 to calibrate, 2,000 to test. The models
 are naive Bayes and logistic regression at their defaults; the flaw is planted in all rows alike, or, where
-"new" is said, in calibrate and test only: a kind of mail that the model never saw.
+"new" is said, in calibrate and test only: a kind of mail that the model never saw. "No flaw" is no null of
+the local scan: the map need not fit a simple model's errors. So the same models are scanned on 20,000 rows,
+where a misfit shows, and on labels drawn from a map of all rows, which nothing but chance can be wrong with.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.data.corpus import Corpus
 from crossover.data.flaw.flaw import Flaw
 from crossover.data.flaw.label_noise import LabelNoise
 from crossover.data.flaw.merged_classes import MergedClasses
@@ -35,7 +38,8 @@ from crossover.data.flaw.spear_phishing import SpearPhishing
 from crossover.data.flaw.split_class import SplitClass
 from crossover.data.inbox import Inbox
 from crossover.measure.calibration_bump import global_scan, local_scan
-from crossover.measure.calibration_map import softmax
+from crossover.measure.calibration_map import fit_map, softmax
+from crossover.measure.calibration_null import simulate_labels
 from crossover.measure.interval import clopper_pearson
 from crossover.model.classifier import Classifier
 from crossover.model.logistic_regression import LogisticRegression
@@ -46,7 +50,9 @@ PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published"
 CLASSES, SURE = 3, 1.8
 STRENGTHS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 INBOX = {"train": 300, "calibrate": 700, "test": 2_000}
+MANY = {"calibrate": 5_000, "test": 20_000}
 Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
 Outcome = dict[str, bool]
 Line = dict[str, object]
 
@@ -131,19 +137,43 @@ def array_draw(world: World, strength: float, seed: int, simulations: int) -> Ou
     )  # fmt: skip
 
 
+def stated(corpus: Corpus, taught: Corpus, make: Callable[[], Classifier]) -> tuple[Array, Labels]:
+    """Probabilities and gold columns of all rows but the first, which train."""
+    first = INBOX["train"]
+    model = make().fit(taught.texts[:first], [str(own) for own in taught.labels[:first]], corpus.classes)
+    p = np.asarray(model.predict_proba(corpus.texts[first:]), dtype=np.float64)
+    return p, np.array([corpus.classes.index(str(own)) for own in corpus.labels[first:]], dtype=np.int64)
+
+
+def cut_and_scanned(
+    p: Array, gold: Labels, ids: Sequence[str], rows: dict[str, int], simulations: int, seed: int
+) -> Outcome:
+    """The first rows to calibrate, the last to test."""
+    calibrate, test = slice(rows["calibrate"]), slice(len(gold) - rows["test"], None)
+    half = np.array([in_first_half(id_) for id_ in ids[test]], dtype=np.bool_)
+    return scanned(p[test], gold[test], half, p[calibrate], gold[calibrate], simulations, seed)
+
+
 def inbox_draw(
     flaw: Flaw | None, make: Callable[[], Classifier], seed: int, simulations: int, new: bool = False
 ) -> Outcome:
     """One fresh inbox, one model; a ``new`` flaw is in no row trained on."""
-    rows, first = sum(INBOX.values()), INBOX["train"]
-    corpus = Inbox(rows=rows, seed=seed, flaw={"planted": flaw} if flaw else None).load()
+    first = INBOX["train"]
+    corpus = Inbox(rows=sum(INBOX.values()), seed=seed, flaw={"planted": flaw} if flaw else None).load()
     taught = Inbox(rows=first, seed=seed).load() if new else corpus
-    model = make().fit(taught.texts[:first], [str(own) for own in taught.labels[:first]], corpus.classes)
-    p = np.asarray(model.predict_proba(corpus.texts[first:]), dtype=np.float64)
-    gold = np.array([corpus.classes.index(str(own)) for own in corpus.labels[first:]], dtype=np.int64)
-    cut = INBOX["calibrate"]
-    half = np.array([in_first_half(id_) for id_ in corpus.ids[first + cut :]], dtype=np.bool_)
-    return scanned(p[cut:], gold[cut:], half, p[:cut], gold[:cut], simulations, seed)
+    return cut_and_scanned(*stated(corpus, taught, make), corpus.ids[first:], INBOX, simulations, seed)
+
+
+def wide_draws(make: Callable[[], Classifier], seed: int, simulations: int) -> tuple[Outcome, Outcome]:
+    """A clean inbox of many rows as it is, and few of its rows with labels drawn from a map of them all."""
+    corpus = Inbox(rows=INBOX["train"] + sum(MANY.values()), seed=500 + seed).load()
+    ids = corpus.ids[INBOX["train"] :]
+    p, gold = stated(corpus, corpus, make)
+    drawn = simulate_labels(fit_map(p, gold)(p), 1, np.random.default_rng([21, seed]))[:, 0].astype(np.int64)
+    return (
+        cut_and_scanned(p, gold, ids, MANY, simulations, seed),
+        cut_and_scanned(p, drawn, ids, INBOX, simulations, seed),
+    )
 
 
 def line(case: str, strength: float, outcomes: Iterable[Outcome]) -> Line:
@@ -158,7 +188,9 @@ def line(case: str, strength: float, outcomes: Iterable[Outcome]) -> Line:
     return {**told, "seconds_a_draw": (time.process_time() - began) / max(1, len(found))}
 
 
-def measure(nulls: int, draws: int, inbox_nulls: int, inbox_draws: int, simulations: int) -> list[Line]:
+def measure(
+    nulls: int, draws: int, inbox_nulls: int, inbox_draws: int, wide: int, simulations: int
+) -> list[Line]:
     """All lines; draw k has seed k."""
     lines: list[Line] = []
     for name, world in WORLDS.items():
@@ -169,6 +201,10 @@ def measure(nulls: int, draws: int, inbox_nulls: int, inbox_draws: int, simulati
     for model, make in MODELS.items() if inbox_nulls else ():
         made = (inbox_draw(None, make, k, simulations) for k in range(inbox_nulls))
         lines.append(line(f"inbox, {model}, no flaw", 0.0, made))
+    for model, make in MODELS.items() if wide else ():
+        whole, few = zip(*(wide_draws(make, k, simulations) for k in range(wide)), strict=True)
+        lines.append(line(f"inbox, {model}, no flaw, 20,000 test rows", 0.0, whole))
+        lines.append(line(f"inbox, {model}, labels drawn from the map", 0.0, few))
     for model, make in MODELS.items() if inbox_draws else ():
         for name, (flaw, strengths) in FLAWS.items():
             for strength in strengths:
@@ -201,7 +237,8 @@ def table(result: dict[str, object], command: str) -> str:
         "",
         f"`{command}`: shares of draws that alarm, with 95% Clopper-Pearson limits. Strength 0 "
         "and \"no flaw\" "
-        "are nulls of the verdict; \"too sure\" is none of the global scan.",
+        "are nulls of the verdict; \"too sure\" is none of the global scan; among inboxes only \"labels "
+        "drawn from the map\" is one of the local scan.",
         "",
         f"| {' | '.join(head)} |",
         f"|{'---|' * len(head)}",
@@ -229,10 +266,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=200, help="draws of each bump of arrays")
     parser.add_argument("--inbox-nulls", type=int, default=200, help="inboxes without a flaw, each model")
     parser.add_argument("--inbox-draws", type=int, default=50, help="inboxes of each flaw and strength")
+    parser.add_argument("--inbox-wide", type=int, default=60, help="clean inboxes of 25,000 rows, each model")
     parser.add_argument("--simulations", type=int, default=199, help="of the null, in each scan")
     parser.add_argument("--to", type=Path, default=PUBLISHED)
     given = parser.parse_args(arguments)
-    lines = measure(given.nulls, given.draws, given.inbox_nulls, given.inbox_draws, given.simulations)
+    lines = measure(
+        given.nulls, given.draws, given.inbox_nulls, given.inbox_draws, given.inbox_wide, given.simulations
+    )
     cases = dict.fromkeys(str(one["case"]) for one in lines if one["strength"])
     weakest = {
         case: {test: found_in_90(lines, case, test) for test in ("global", "verdict")} for case in cases
@@ -240,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = (
         f"python benchmarks/detection_calibration.py --nulls {given.nulls} --draws {given.draws} "
         f"--inbox-nulls {given.inbox_nulls} --inbox-draws {given.inbox_draws} "
-        f"--simulations {given.simulations}"
+        f"--inbox-wide {given.inbox_wide} --simulations {given.simulations}"
     )
     result: dict[str, object] = {"command": command, "found_in_90": weakest, "lines": lines}
     given.to.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -83,13 +84,15 @@ def shared_draws(draw: np.random.Generator, sd: float) -> Floats:
     return np.asarray(np.sqrt(1 - OVERLAP) * own + np.sqrt(OVERLAP) * common)
 
 
-def error_rows(draw: np.random.Generator, errors: Sequence[float], sd: float = 0.01) -> list[Floats]:
-    """(DRAWS, ROWS) of 0 and 1 at each mean error: hard rows are hard in every draw and at every size."""
-    hard = draw.normal(0, 1, ROWS)
+def error_rows(
+    draw: np.random.Generator, errors: Sequence[float], sd: float = 0.01, rows: int = ROWS
+) -> list[Floats]:
+    """(DRAWS, rows) of 0 and 1 at each mean error: hard rows are hard in every draw and at every size."""
+    hard = draw.normal(0, 1, rows)
     found = []
     for error in errors:
         rate = np.clip(error + shared_draws(draw, sd), 1e-6, 1 - 1e-6)
-        effort = np.sqrt(0.5) * hard + np.sqrt(0.5) * draw.normal(0, 1, (DRAWS, ROWS))
+        effort = np.sqrt(0.5) * hard + np.sqrt(0.5) * draw.normal(0, 1, (DRAWS, rows))
         found.append((effort > _normal(1 - rate)).astype(float))
     return found
 
@@ -131,9 +134,10 @@ def rules(count: int) -> list[Cell]:
 
         return one
 
-    def flat(margin_left: float) -> Callable[[int], bool]:
+    def flat(margin_left: float, rows: int) -> Callable[[int], bool]:
         def one(seed: int) -> bool:
-            half, whole = error_rows(np.random.default_rng([4, seed]), (0.16 - margin_left, 0.15), 0.001)
+            errors = 0.16 - margin_left, 0.15
+            half, whole = error_rows(np.random.default_rng([4, seed]), errors, 0.001, rows)
             return slope(half, whole, LEVEL, 0.01, OVERLAP).flat
 
         return one
@@ -172,7 +176,13 @@ def rules(count: int) -> list[Cell]:
         ),
         "an intervention lowers the objective by": ((0.0, 0.01, 0.03, 0.05, 0.1), lowers),
         "error falls from n/2 to n by": ((0.0, 0.01, 0.03, 0.05, 0.08), falls),
-        "slope inside the margin of .01 by": ((0.0, 0.005, 0.01), flat),
+        **{
+            f"slope inside the margin of .01 by, {rows} validation rows": (
+                (0.0, 0.005, 0.01),
+                partial(flat, rows=rows),
+            )
+            for rows in (ROWS, 5_000, 20_000)
+        },
         "the whole table, every truth on its edge": ((0.0,), lambda _: any_row),
     }
     few = max(20, count // 5)  # 99 permutations a repetition: dear for arrays

@@ -87,6 +87,10 @@ def test_a_calibrated_arm_and_one_to_recalibrate_are_told_apart(plain: World) ->
     assert verdict.sentence.startswith(
         "On toy, bayes is miscalibrated as a whole (P = 0.020) and not in one place"
     )
+    assert verdict.sentence.endswith(" (each P by Holm's correction over 2 arms).")
+    scans = {(row["arm"], row["scan"]): row for row in verdict.numbers["tables"]["scans"]}
+    assert scans["bayes", "global"]["p_value"] == 0.01 and scans["bayes", "global"]["holm_p"] == 0.02
+    assert scans["bayes", "confirmation"]["holm_p"] is None
     assert ": recalibrate (" in verdict.sentence and "no miscalibration of tfidf is shown" in verdict.sentence
     assert "lurk" not in verdict.sentence and arms["bayes"]["bump"] is None
     rows = {row["recalibration"]: row for row in arms["bayes"]["recalibration"]}

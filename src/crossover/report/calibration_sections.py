@@ -70,10 +70,10 @@ def warnings(plain: Plain) -> list[str]:
 
 
 def head(plain: Plain) -> list[Block]:
-    """What was found of each arm, with its two P values."""
+    """What was found of each arm, with the P of its two scans, after Holm over the arms."""
     tiles = []
     for key, arm in list(keyed_rows(plain, "arms").items())[:ARMS_DRAWN]:
-        p = [number(mapping(arm, scan), "p_value") for scan in ("global", "local")]
+        p = [number(mapping(arm, scan), "holm_p") for scan in ("global", "local")]
         said = [f"P = {value:.3f}" if value is not None else "no test" for value in p]
         remark = f"as it is {said[0]}; after recalibration {said[1]}"
         tiles.append((text(arm, "title", key), FINDINGS.get(text(arm, "finding"), "–"), remark))
@@ -123,12 +123,13 @@ def scan_table(plain: Plain) -> Table:
     made: list[tuple[Cell, ...]] = []
     for row in rows(mapping(plain, "tables"), "scans"):
         made.append(
-            (f"{text(row, 'arm')}: {text(row, 'scan')}", _p(number(row, "p_value")), text(row, "class", "–"),
-             (number(row, "low"), number(row, "high")), number(row, "rows"), number(row, "observed"),
-             number(row, "expected"), number(row, "promised"))
+            (f"{text(row, 'arm')}: {text(row, 'scan')}", _p(number(row, "p_value")),
+             _p(number(row, "holm_p")), text(row, "class", "–"), (number(row, "low"), number(row, "high")),
+             number(row, "rows"), number(row, "observed"), number(row, "expected"),
+             number(row, "promised"))
         )  # fmt: skip
     columns = (
-        Column("arm: scan"), Column("P"), Column("class"), Column("range", "interval"),
+        Column("arm: scan"), Column("P"), Column("Holm's P"), Column("class"), Column("range", "interval"),
         Column("rows inside", "count"), Column("observed", "score"), Column("expected", "score"),
         Column("stated", "score"),
     )  # fmt: skip
@@ -136,7 +137,8 @@ def scan_table(plain: Plain) -> Table:
         "Global: against the model's own probabilities. Local: against a smooth recalibration fitted on "
         "calibrate; its range is the one located on one half of the rows, expected what a smooth "
         "recalibration of the rows outside it says. Confirmation: the same range on the other half. P pays "
-        "for the search over classes and ranges; the shares of the first two are flattered by it."
+        "for the search over classes and ranges, Holm's P for that over the arms as well: it decides. The "
+        "shares of the first two scans are flattered by the search."
     )
     return Table("Where each arm is most off", columns, tuple(made), note)
 

@@ -245,7 +245,8 @@ def tables(arms: Mapping[str, Json]) -> dict[str, list[Json]]:
             told = cast(Json, result["global" if scan == "global" else "local"])
             where = cast(Json, told[key] or {})
             p = told["confirm_p"] if scan == "confirmation" else told["p_value"]
-            scans.append({"arm": arm, "scan": scan, "p_value": p, **where})
+            holm_p = None if scan == "confirmation" else told["holm_p"]
+            scans.append({"arm": arm, "scan": scan, "p_value": p, "holm_p": holm_p, **where})
     return {
         "calibration": measures, "recalibration": recalibrations, "reliability": points, "scans": scans
     }  # fmt: skip

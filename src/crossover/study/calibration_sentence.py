@@ -54,7 +54,10 @@ class Told:
         if not self.arms:
             return f"On {self.corpus} nothing can be said of calibration: no arm finished."
         ordered = sorted(self.arms, key=lambda arm: (SEVERITY.index(self.findings[arm]), arm))
-        return f"On {self.corpus}, {'; '.join(self._phrase(arm) for arm in ordered)}."
+        said = "; ".join(self._phrase(arm) for arm in ordered)
+        corrected = len(self.arms) > 1 and "(P = " in said
+        holm = f" (each P by Holm's correction over {len(self.arms)} arms)" if corrected else ""
+        return f"On {self.corpus}, {said}{holm}."
 
     def _phrase(self, arm: str) -> str:
         one, found = self.arms[arm], self.findings[arm]

@@ -299,7 +299,7 @@ def test_a_metric_that_is_undefined_on_the_test_rows_is_said_so() -> None:
         ({"arms": {"model": model_of("word")}}, r"1 component\(s\) to ablate: expected 2 to 8"),
         ({"draws": 1}, "at least 2 draws"),
         ({"pools": 3}, "expected a pool for each draw"),
-        ({"size": 10_000}, "size=10000, the train part has 600 rows; expected fewer"),
+        ({"size": 10_000}, "size=10000, the train part has 600 rows: a draw takes at least one"),
         ({"design": "half"}, "expected one of full, fraction"),
         ({"design": "fraction"}, "fraction of 4 components: expected 5 to 8"),
         ({"metric": "macrof1"}, "did you mean 'macro_f1'"),

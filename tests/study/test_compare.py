@@ -278,7 +278,7 @@ def test_rows_of_one_group_count_once() -> None:
         ({"arms": {"plain": bayes()}}, "at least two arms"),
         ({"seeds": 0}, "at least 1"),
         ({"draws": 3}, "needs study.size"),
-        ({"size": 100_000}, "leave it out"),
+        ({"size": 100_000}, "leave study.size out"),
         ({"metric": "acuracy"}, "accuracy"),
     ],
 )

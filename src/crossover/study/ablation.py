@@ -35,7 +35,7 @@ from crossover.study.ablation_switch import (
     without_null_blocks,
 )
 from crossover.study.crossover_sentence import title
-from crossover.study.grid import Design, Grid, collect, median_cost
+from crossover.study.grid import Design, Grid, check_size, collect, median_cost
 from crossover.study.study import Verdict, surroundings
 
 DESIGNS = ("full", "fraction")
@@ -98,11 +98,7 @@ class AblationStudy:
             raise BadInput(
                 f"study.pools={self.pools}, study.draws={self.draws}: expected a pool for each draw"
             )
-        if not 1 <= self.rows < len(self.split.train):
-            raise BadInput(
-                f"study.size={self.rows}, the train part has {len(self.split.train)} rows; expected fewer, "
-                "so that draws differ (null is the most at which they share no row)"
-            )
+        check_size(self.rows, self.split)
         if self.design not in DESIGNS:
             raise BadInput(f"study.design={self.design!r}: expected one of {', '.join(DESIGNS)}")
         if self.design == "fraction" and self.impossible:

@@ -21,7 +21,7 @@ from crossover.split.split import Split
 from crossover.study.calibration_arm import ArmCalibration, corrected, finding, range_json
 from crossover.study.calibration_sentence import CANDIDATES, Told
 from crossover.study.crossover_sentence import title
-from crossover.study.grid import Design, median_cost, unfinished
+from crossover.study.grid import Design, check_size, median_cost, unfinished
 from crossover.study.study import Verdict, surroundings
 
 Json = dict[str, object]
@@ -72,11 +72,8 @@ class CalibrationStudy:
                 "them no P "
                 "is below 1/(B + 1)"
             )
-        if self.size is not None and not 0 < self.size < len(self.split.train):
-            raise BadInput(
-                f"study.size={self.size}, the train part has {len(self.split.train)} rows; ask for fewer, or "
-                "leave it out for the whole of it"
-            )
+        if self.size is not None:
+            check_size(self.size, self.split)
 
     def settings(self) -> dict[str, object]:
         """Plain values that decide the plan."""

@@ -35,7 +35,16 @@ from crossover.record.run_record import RunRecord
 from crossover.split.nested_subsets import overlap_fraction
 from crossover.split.split import Split
 from crossover.study.crossover_sentence import metric_title, title
-from crossover.study.grid import Design, Grid, collect, common_ids, failed, median_cost, unfinished
+from crossover.study.grid import (
+    Design,
+    Grid,
+    check_size,
+    collect,
+    common_ids,
+    failed,
+    median_cost,
+    unfinished,
+)
 from crossover.study.study import Verdict, surroundings
 
 Json = dict[str, object]
@@ -137,10 +146,8 @@ class CompareStudy:
             raise BadInput(f"study.seeds={self.seeds}, study.draws={self.draws}: both must be at least 1")
         if self.size is None and self.draws > 1:
             raise BadInput("study.draws > 1 needs study.size: the whole train part can be drawn only once")
-        if self.size is not None and self.size >= len(self.split.train):
-            raise BadInput(
-                f"study.size={self.size}, the train part has {len(self.split.train)} rows; leave it out"
-            )
+        if self.size is not None:
+            check_size(self.size, self.split)
 
     def settings(self) -> dict[str, object]:
         """Plain values that decide the plan."""

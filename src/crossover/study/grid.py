@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.data.bad_input import BadInput
 from crossover.measure.crossing import SizeEvidence
 from crossover.measure.interval import cluster_index
 from crossover.measure.metric.metric import Metric, metric_named
@@ -24,6 +25,21 @@ from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec, Seeds, digest_of
 from crossover.record.run_record import RunRecord
 from crossover.split.nested_subsets import Subset
+from crossover.split.split import Split
+
+
+def check_size(size: int, split: Split) -> None:
+    """Refuse a draw that is empty, or holds the whole train part: then draws could not differ.
+
+    Raises:
+        BadInput: ``size`` is not from 1 to one less than the train part has.
+    """
+    rows = len(split.train)
+    if not 0 < size < rows:
+        raise BadInput(
+            f"study.size={size}, the train part has {rows} rows: a draw takes at least one and leaves some "
+            "out; ask for fewer, or leave study.size out"
+        )
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from crossover.split.split import Split
 from crossover.study import seed_variance_sentence as words
 from crossover.study.compare import Gap, over_seeds
 from crossover.study.crossover_sentence import title
-from crossover.study.grid import Design, Grid, collect, common_ids
+from crossover.study.grid import Design, Grid, check_size, collect, common_ids
 from crossover.study.seed_variance_group import Group, Json, group_rows
 from crossover.study.study import Verdict, surroundings
 
@@ -101,12 +101,8 @@ class SeedVarianceStudy:
             raise BadInput("study.crossed_draws must be at least 0 and study.crossed_seeds at least 2")
         if self.resplits < 0 or (self.resplits and self.resplit is None):
             raise BadInput(f"study.resplits={self.resplits}: at least 0, and the split must have a seed")
-        rows = len(self.split.train)
-        if self.rows is not None and not 0 < self.rows < rows:
-            raise BadInput(
-                f"study.size={self.rows}, the train part has {rows} rows: a draw must leave some out; "
-                "ask for fewer, or for draws=1 and no size, the whole train part"
-            )
+        if self.rows is not None:
+            check_size(self.rows, self.split)
 
     def _check_design(self, arm: str) -> None:
         asked = list(self.designs.get(arm, (self.draws, self.seeds)))

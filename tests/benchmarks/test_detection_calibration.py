@@ -25,6 +25,7 @@ def bench():
 @pytest.mark.slow
 def test_a_strong_bump_is_found_and_none_is_not(bench, tmp_path):
     told = ["--nulls", "3", "--draws", "3", "--inbox-nulls", "0", "--inbox-draws", "0", "--simulations", "99"]
+    told += ["--inbox-wide", "0"]
     bench.main([*told, "--to", str(tmp_path)])
     stored = json.loads((tmp_path / "detection_calibration.json").read_text())
     lines = {(one["case"], one["strength"]): one for one in stored["lines"]}

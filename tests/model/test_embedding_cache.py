@@ -276,3 +276,80 @@ def test_vectors_of_other_settings_are_never_reused(
         Encoder(str(tiny_model), max_length=32).encode(["free cash"])
         _, cost = Encoder(str(tiny_model), **{"max_length": 32, **change}).encode(["free cash"])
     assert cost["cached_rows"] == 0
+
+
+def test_memory_holds_no_more_shards_than_it_may_and_reads_the_others_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_cache, "TEXTS_PER_SHARD", 10)
+    texts, machine = [f"t{k}" for k in range(95)], Machine()
+    one = 10 * (32 + 4 * DIM + 16)
+    cache = EmbeddingCache(tmp_path / "c", held_bytes=3 * one)
+    for _ in range(2):
+        np.testing.assert_array_equal(cache.vectors(texts[::-1], machine)[0], truth(texts[::-1]))
+        assert sum(shard.bytes for shard in cache._held.values()) <= 3 * one
+    again = EmbeddingCache(tmp_path / "c", held_bytes=0)
+    np.testing.assert_array_equal(again.vectors(texts[7:60], machine)[0], truth(texts[7:60]))
+    assert len(again._held) == 1 and machine.asked == texts[::-1]
+    unsaved = EmbeddingCache(None, held_bytes=0)
+    unsaved.vectors(texts, machine)
+    unsaved.vectors(texts, machine)
+    assert machine.asked == texts[::-1] + texts
+
+
+@pytest.mark.parametrize("damage", ["flipped", "deleted"])
+def test_a_shard_that_is_lost_after_it_was_read_is_computed_anew_and_paid_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr(embedding_cache, "TEXTS_PER_SHARD", 4)
+    texts, machine = [f"t{k}" for k in range(12)], Machine()
+    cache = EmbeddingCache(tmp_path / "c", held_bytes=0)
+    cache.vectors(texts, machine)
+    lost = tmp_path / "c" / cache._files[1]
+    if damage == "deleted":
+        lost.unlink()
+    else:
+        lost.write_bytes(lost.read_bytes()[:-1] + b"!")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        vectors, cost = cache.vectors(texts, machine)
+    np.testing.assert_array_equal(vectors, truth(texts))
+    assert machine.asked == texts + texts[4:8] and cost["encode_seconds"] == 2.0
+    assert len(said) == (damage == "flipped")
+    assert cache.vectors(texts, machine)[1]["encode_seconds"] == 0
+
+
+def test_more_texts_than_memory_holds_are_filled_in_from_a_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_cache, "TEXTS_PER_SHARD", 10)
+    texts, machine = [f"t{k % 60}" for k in range(87)], Machine()
+    cache = EmbeddingCache(tmp_path / "c", held_bytes=0)
+    cache.vectors(texts[:7], machine)
+    told: list[int] = []
+    assert cache.fill(iter(texts), machine, told.append) == 53
+    assert told == [10, 20, 30, 40, 50, 60, 70, 80, 87] and machine.asked == texts[:60]
+    assert len(shards(tmp_path / "c")) == 1 + 6 and len(cache._held) == 1
+    assert cache.fill(iter(texts), machine) == 0 and cache.fill([], machine) == 0
+    other = Machine()
+    np.testing.assert_array_equal(EmbeddingCache(tmp_path / "c").vectors(texts, other)[0], truth(texts))
+    assert other.asked == []
+
+
+def test_room_is_set_aside_before_a_shard_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def full(handle: int, start: int, size: int) -> None:
+        asked.append(size)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cache = EmbeddingCache(tmp_path / "c")
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match="nothing was left there"):
+        cache.fill(["a"], Machine())
+    assert asked and asked[0] > 4 * DIM and not list((tmp_path / "c").iterdir())
+    for harmless in (errno.EOPNOTSUPP, errno.EINVAL):
+        monkeypatch.setattr(
+            os, "posix_fallocate", lambda *_, code=harmless: (_ for _ in ()).throw(OSError(code, ""))
+        )
+        assert cache.fill([f"b{harmless}"], Machine()) == 1

@@ -3,7 +3,8 @@
 A folder a key (weights, tokenizer, pooling, plan, arithmetic ...), in it append-only shards, each
 named by the SHA-256 of its own bytes and put in place by one rename: a name that exists is whole,
 and one that does not match its bytes is dropped, said so, and computed anew. Two processes may
-fill a folder at once: each adds shards of its own, and equal texts have equal vectors.
+fill a folder at once: each adds shards of its own, and equal texts have equal vectors. A process
+holds the names of what is kept (48 bytes a text), and of the vectors those of the shards used last.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import secrets
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ from safetensors.numpy import load, save
 
 from crossover.data.bad_input import BadInput
 from crossover.model import runtime
+from crossover.model.name_index import NameIndex
 from crossover.protocol.run_spec import digest_of
 
 version = lru_cache(maxsize=8)(metadata.version)  # reads the installed package's files: 10 ms a call
@@ -40,6 +44,9 @@ Compute = Callable[[Sequence[str]], tuple[Vectors, NDArray[np.int64], NDArray[np
 
 TEXTS_PER_SHARD = 2048
 """A long encoding is kept in pieces, so that one that is killed goes on where it was."""
+
+HELD_BYTES = 256 * 2**20
+"""Most bytes of shards that a cache with a folder holds in memory; it reads the others again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,19 +65,32 @@ class Shard:
     tokens: NDArray[np.int64]
     seconds: NDArray[np.float64]
 
+    @property
+    def bytes(self) -> int:
+        """Memory that it holds."""
+        return sum(field.nbytes for field in vars(self).values())
+
 
 class EmbeddingCache:
     """The vectors of one key, in memory for the process and in ``folder`` unless that is None.
+
+    At most ``held_bytes`` of shards are held in memory, the one used last in any case; without a
+    folder all of them are.
 
     Raises:
         BadInput: others may write to the folder, and so change results unseen.
     """
 
-    def __init__(self, folder: Path | None, key: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, key: Mapping[str, object] | None = None, held_bytes: int | None = None
+    ) -> None:
         self.folder = folder
-        self._shards: list[Shard] = []
-        self._place: dict[bytes, tuple[int, int]] = {}
+        self.held_bytes = HELD_BYTES if held_bytes is None else held_bytes
+        self._names = NameIndex()
+        self._files: list[str] = []
+        self._held: OrderedDict[int, Shard] = OrderedDict()
         self._read: set[str] = set()
+        self._dim = 0
         self._lock = threading.Lock()
         if folder is None:
             return
@@ -90,86 +110,114 @@ class EmbeddingCache:
         Raises:
             OSError: a shard could not be written; nothing of it is left.
         """
-        names = [hashlib.sha256(text.encode("utf-8")).digest() for text in texts]
-        distinct = dict(zip(names, texts, strict=True))
+        place_of: dict[bytes, int] = {}
+        back = [place_of.setdefault(_name(text), len(place_of)) for text in texts]
+        distinct = list(dict(zip(back, texts, strict=True)).values())
+        names = _joined(place_of)
+        now = np.zeros(len(names), bool)
         with self._lock:
-            if any(name not in self._place for name in distinct):
+            if (self._names.find(names)[0] < 0).any():
                 self._scan()
-            missing = [name for name in distinct if name not in self._place]
-            found = sum(name in self._place for name in names)
-            self._fill(missing, [distinct[name] for name in missing], compute)
-            if not self._shards:
-                return compute([])[0], dict.fromkeys(_COST, 0.0)
-            rows = self._gather(names)
-            every = self._gather(list(distinct))
-            now = self._gather(missing)
-        cost = (every.tokens.sum(), now.seconds.sum(), every.seconds.sum(), found)
-        return rows.vectors, dict(zip(_COST, map(float, cost), strict=True))
+            known = self._names.find(names)[0] >= 0
+            kept = None
+            while kept is None:  # a shard may turn out to be gone or damaged: then once more
+                missing = np.flatnonzero(self._names.find(names)[0] < 0)
+                now[missing] = True
+                self._fill(names[missing], [distinct[k] for k in missing], compute)
+                kept = self._gather(names) if self._files else Shard(names, *compute([]))
+        cost = (kept.tokens.sum(), kept.seconds[now].sum(), kept.seconds.sum(), known[back].sum())
+        return kept.vectors[back], dict(zip(_COST, map(float, cost), strict=True))
 
-    def _fill(self, names: Sequence[bytes], texts: Sequence[str], compute: Compute) -> None:
+    def fill(
+        self, texts: Iterable[str], compute: Compute, on_text: Callable[[int], None] | None = None
+    ) -> int:
+        """Keep the vectors of ``texts``, which may be more than memory holds; how many were computed.
+
+        ``on_text`` is told how many texts have been dealt with, after each shard.
+
+        Raises:
+            OSError: a shard could not be written; nothing of it is left, those before it are kept.
+        """
+        waiting: dict[bytes, str] = {}
+        done = computed = 0
+        with self._lock:
+            self._scan()
+        for piece in _pieces(texts, TEXTS_PER_SHARD):
+            names = _joined(map(_name, piece))
+            with self._lock:
+                for k in np.flatnonzero(self._names.find(names)[0] < 0):
+                    waiting.setdefault(names[k].tobytes(), piece[k])
+                while len(waiting) >= TEXTS_PER_SHARD or (waiting and len(piece) < TEXTS_PER_SHARD):
+                    part = {name: waiting.pop(name) for name in list(waiting)[:TEXTS_PER_SHARD]}
+                    self._keep(Shard(_joined(part), *compute(list(part.values()))))
+                    computed += len(part)
+            done += len(piece)
+            if on_text is not None:
+                on_text(done)
+        return computed
+
+    def _fill(self, names: NDArray[np.uint8], texts: Sequence[str], compute: Compute) -> None:
         report = runtime.current().on_step
         for start in range(0, len(names), TEXTS_PER_SHARD):
             part = slice(start, start + TEXTS_PER_SHARD)
-            raw = np.frombuffer(b"".join(names[part]), np.uint8).reshape(-1, 32)
-            shard = Shard(raw, *compute(texts[part]))
-            if self.folder is not None:
-                self._keep(shard, self.folder)
-            self._add(shard)
+            self._keep(Shard(names[part], *compute(texts[part])))
             if report is not None:
                 report(min(part.stop, len(names)), len(names), "texts encoded")
 
-    def _gather(self, names: Sequence[bytes]) -> Shard:
-        """Copies of what is kept of these texts, in their order."""
-        places = np.array([self._place[name] for name in names], np.int64).reshape(-1, 2)
-        first = self._shards[0]
-        taken = Shard(
-            np.zeros((len(names), 32), np.uint8),
-            np.zeros((len(names), first.vectors.shape[1]), np.float32),
-            np.zeros(len(names), np.int64),
-            np.zeros(len(names), np.float64),
-        )
-        for k in np.unique(places[:, 0]):
-            here = np.flatnonzero(places[:, 0] == k)
-            rows = places[here, 1]
+    def _gather(self, names: NDArray[np.uint8]) -> Shard | None:
+        """Copies of what is kept of these texts, in their order; None where a shard turns out lost."""
+        shards, rows = self._names.find(names)
+        taken = _empty(len(names), self._dim)
+        for k in np.unique(shards):
+            shard = self._shard(int(k))
+            if shard is None:
+                self._names.drop(int(k))
+                return None
+            here = np.flatnonzero(shards == k)
             for field in ("names", "vectors", "tokens", "seconds"):
-                getattr(taken, field)[here] = getattr(self._shards[k], field)[rows]
+                getattr(taken, field)[here] = getattr(shard, field)[rows[here]]
         return taken
 
-    def _add(self, shard: Shard) -> None:
-        k = len(self._shards)
-        self._shards.append(shard)
-        data = shard.names.tobytes()
-        for row in range(len(shard.names)):
-            self._place.setdefault(data[32 * row : 32 * row + 32], (k, row))
+    def _shard(self, k: int) -> Shard | None:
+        """The k-th shard, from memory or read and checked again; None where it is no more."""
+        shard = self._held.get(k)
+        if shard is None and self.folder is not None:
+            shard = _read(self.folder / self._files[k])
+        if shard is not None:
+            self._hold(k, shard)
+        return shard
 
-    def _keep(self, shard: Shard, folder: Path) -> None:
-        data = save({name: np.ascontiguousarray(value) for name, value in vars(shard).items()})
-        name = hashlib.sha256(data).hexdigest() + ".safetensors"
-        _write(folder / name, data)
-        self._read.add(name)
+    def _hold(self, k: int, shard: Shard) -> None:
+        self._held[k] = shard
+        self._dim = shard.vectors.shape[1]
+        self._held.move_to_end(k)
+        held = sum(shard.bytes for shard in self._held.values())
+        while self.folder is not None and held > self.held_bytes and len(self._held) > 1:
+            held -= self._held.popitem(last=False)[1].bytes
+
+    def _add(self, name: str, shard: Shard) -> None:
+        self._files.append(name)
+        self._hold(self._names.add(shard.names), shard)
+
+    def _keep(self, shard: Shard) -> None:
+        name = ""
+        if self.folder is not None:
+            data = save({name: np.ascontiguousarray(value) for name, value in vars(shard).items()})
+            name = hashlib.sha256(data).hexdigest() + ".safetensors"
+            _write(self.folder / name, data)
+            self._read.add(name)
+        self._add(name, shard)
 
     def _scan(self) -> None:
         """Take in the shards that other calls and processes have added."""
         if self.folder is None:
             return
         for file in sorted(self.folder.glob("*.safetensors")):
-            if file.name in self._read:
-                continue
-            self._read.add(file.name)
-            try:
-                data = file.read_bytes()
-            except FileNotFoundError:
-                continue
-            shard = _shard(file, data)
-            if shard is None:
-                file.unlink(missing_ok=True)
-                warnings.warn(
-                    f"{file} is damaged ({len(data)} bytes): dropped, its vectors are computed anew",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
-            else:
-                self._add(shard)
+            if file.name not in self._read:
+                self._read.add(file.name)
+                shard = _read(file)
+                if shard is not None:
+                    self._add(file.name, shard)
 
 
 _COST = ("tokens", "encode_seconds", "encode_seconds_cold", "cached_rows")
@@ -247,14 +295,50 @@ def _device(wanted: str) -> str:
     return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "cpu"
 
 
-def _shard(file: Path, data: bytes) -> Shard | None:
-    """The shard of these bytes; None where they are not those that were written."""
-    if hashlib.sha256(data).hexdigest() != file.stem:
-        return None
+def _name(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8")).digest()
+
+
+def _joined(names: Iterable[bytes]) -> NDArray[np.uint8]:
+    """(texts, 32) bytes."""
+    return np.frombuffer(b"".join(names), np.uint8).reshape(-1, 32)
+
+
+def _pieces(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Lists of ``size`` texts, and a last one that is shorter, perhaps empty."""
+    texts = iter(texts)
+    while len(piece := list(islice(texts, size))) == size:
+        yield piece
+    yield piece
+
+
+def _empty(rows: int, dim: int) -> Shard:
+    return Shard(
+        np.zeros((rows, 32), np.uint8),
+        np.zeros((rows, dim), np.float32),
+        np.zeros(rows, np.int64),
+        np.zeros(rows, np.float64),
+    )
+
+
+def _read(file: Path) -> Shard | None:
+    """The shard in a file; None where it is gone. One that is damaged is dropped, and said so."""
     try:
-        return Shard(**load(data))
-    except (SafetensorError, TypeError):
+        data = file.read_bytes()
+    except FileNotFoundError:
         return None
+    if hashlib.sha256(data).hexdigest() == file.stem:
+        try:
+            return Shard(**load(data))
+        except (SafetensorError, TypeError):
+            pass
+    file.unlink(missing_ok=True)
+    warnings.warn(
+        f"{file} is damaged ({len(data)} bytes): dropped, its vectors are computed anew",
+        RuntimeWarning,
+        stacklevel=5,
+    )
+    return None
 
 
 def _write(file: Path, data: bytes) -> None:
@@ -262,6 +346,7 @@ def _write(file: Path, data: bytes) -> None:
     aside = file.parent / f".{file.name[:16]}.{os.getpid()}.{secrets.token_hex(4)}.part"
     try:
         with open(aside, "xb") as handle:
+            _reserve(handle.fileno(), len(data))
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
@@ -274,3 +359,14 @@ def _write(file: Path, data: bytes) -> None:
             f"{error.strerror or error} while writing {file}{need}; nothing was left there. "
             "Free space, or name another folder with store=...",
         ) from error
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Have the file system set the room aside, or say at once that it is full."""
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except AttributeError:
+        return  # not every system has it
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise

@@ -14,7 +14,7 @@ from crossover.data.bad_input import BadInput
 from crossover.model import runtime
 from crossover.model.embedding_cache import forget
 from crossover.model.encoder import batch_plan
-from crossover.model.encoder.batch_plan import embed, plan
+from crossover.model.encoder.batch_plan import Ready, embed, pack, plan
 from crossover.model.encoder.encoder import Encoder
 
 SENTENCE = "free win cash prize call now text claim money offer meeting lunch tomorrow please xyz 12 ?"
@@ -59,6 +59,29 @@ def test_a_plan_by_hand() -> None:
     ]
 
 
+@given(tokens=st.lists(st.integers(1, 100), max_size=120), height=st.integers(1, 64))
+def test_packed_batches_hold_every_text_once_within_the_tiles_of_their_longest(
+    tokens: list[int], height: int
+) -> None:
+    batches = pack(tokens, height)
+    assert sorted(k for batch in batches for k in batch) == list(range(len(tokens)))
+    for batch in batches:
+        assert batch and sum(tokens[k] for k in batch) <= -(-tokens[batch[0]] // height) * height
+        assert [tokens[k] for k in batch] == sorted((tokens[k] for k in batch), reverse=True)
+    most = -(-max(tokens, default=0) // height) * height
+    short = [batch for batch in batches if 2 * sum(tokens[k] for k in batch) <= height]
+    assert len(short) <= 1 or most > height  # two half-empty batches would have been one
+
+
+def test_a_packing_by_hand() -> None:
+    assert pack([3, 8, 16, 7, 2, 5, 15, 20], 16) == [(7, 1, 0), (2,), (6,), (3, 5, 4)]
+
+
+def embed_padded(encoder: Encoder, texts: list[str]) -> np.ndarray:
+    ready = Ready(encoder, packed=False)
+    return ready.vectors(ready.backbone.tokenize(texts))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_vector_has_the_same_bits_in_any_company(tmp_path: Path, architecture: str, dtype: str) -> None:
@@ -73,13 +96,22 @@ def test_a_vector_has_the_same_bits_in_any_company(tmp_path: Path, architecture:
         np.testing.assert_array_equal(some, whole[part])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_padded_vector_has_the_same_bits_in_any_company(tiny_model: Path, dtype: str) -> None:
+    encoder = Encoder(str(tiny_model), max_length=32, token_budget=128, dtype=dtype)
+    texts = texts_of_all_lengths(60, 40)
+    whole = embed_padded(encoder, texts)
+    order = np.random.default_rng(1).permutation(60)
+    for part in (order, order[:23], order[23:24]):
+        np.testing.assert_array_equal(embed_padded(encoder, [texts[k] for k in part]), whole[part])
+
+
 def test_a_batch_of_a_full_length_text_builds_no_mask_and_so_stays_apart(tiny_model: Path) -> None:
     encoder = Encoder(str(tiny_model), max_length=16, token_budget=64)
     full, nearly = "free " * 14, "free " * 13
-    together, tokens, _ = embed(encoder, [full, nearly, nearly, full])
-    assert tokens.tolist() == [16, 15, 15, 16]
-    np.testing.assert_array_equal(together[0], embed(encoder, [full])[0][0])
-    np.testing.assert_array_equal(together[1], embed(encoder, [nearly])[0][0])
+    together = embed_padded(encoder, [full, nearly, nearly, full])
+    np.testing.assert_array_equal(together[0], embed_padded(encoder, [full])[0])
+    np.testing.assert_array_equal(together[1], embed_padded(encoder, [nearly])[0])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -93,27 +125,49 @@ def test_the_number_of_threads_changes_no_bit_and_is_put_back(tiny_model: Path, 
     assert torch.get_num_threads() == before
 
 
-def test_every_batch_is_filled_up_masked_alike_and_computed_by_one_thread(
+def test_every_padded_batch_is_filled_up_masked_alike_and_computed_by_one_thread(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = Encoder(str(tiny_model), max_length=16, token_budget=64)
-    backbone = batch_plan._frozen(encoder)
-    forward, seen = backbone.forward_pooled, []
+    ready = Ready(Encoder(str(tiny_model), max_length=16, token_budget=64), packed=False)
+    forward, seen = ready.backbone.forward_pooled, []
 
     def watched(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         masked = (mask == 0).any(1)
         seen.append((tuple(ids.shape), masked.all().item(), masked.any().item(), torch.get_num_threads()))
         return forward(ids, mask)
 
-    monkeypatch.setattr(backbone, "forward_pooled", watched)
+    monkeypatch.setattr(ready.backbone, "forward_pooled", watched)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        embed(encoder, ["free", "free " * 14, "free " * 13, "cash", "free " * 13])
+        texts = ["free", "free " * 14, "free " * 13, "cash", "free " * 13]
+        ready.vectors(ready.backbone.tokenize(texts))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
     assert sorted(seen) == [((4, 16), False, False, 1), ((4, 16), True, True, 1), ((8, 8), True, True, 1)]
+
+
+def test_a_packed_batch_is_no_higher_than_its_tokens_need_and_computed_by_one_thread(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = Ready(Encoder(str(tiny_model), max_length=64, token_budget=120))
+    assert ready.heights[0] == 32 and ready.heights[-1] == 128
+    forward, seen = ready.packed, []
+
+    def watched(rows: list[list[int]], height: int) -> torch.Tensor:
+        seen.append((sum(map(len, rows)), height, torch.get_num_threads()))
+        return forward(rows, height)
+
+    monkeypatch.setattr(ready, "packed", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        ready.vectors([[5] * 60, [6] * 60, [7] * 30])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert sorted(seen) == [(30, 32, 1), (120, 128, 1)]
 
 
 def test_the_plan_is_all_that_settings_of_it_change(tiny_model: Path) -> None:
@@ -125,8 +179,8 @@ def test_the_plan_is_all_that_settings_of_it_change(tiny_model: Path) -> None:
 
 def test_a_vector_that_is_not_finite_stops_the_run_and_is_not_kept(tiny_model: Path, tmp_path: Path) -> None:
     encoder = Encoder(str(tiny_model), max_length=32, prefix="a ")
-    backbone = batch_plan._frozen(encoder)
-    next(backbone.module.parameters()).data.fill_(float("nan"))
+    ready = batch_plan._frozen(encoder)
+    next(ready.backbone.module.parameters()).data.fill_(float("nan"))
     with (
         runtime.use(runtime.Runtime(cache=tmp_path)),
         pytest.raises(FloatingPointError, match=r"2 of 2.*'lunch'"),
@@ -139,12 +193,12 @@ def test_a_vector_that_is_not_finite_stops_the_run_and_is_not_kept(tiny_model: P
 
 def test_out_of_memory_says_which_setting_to_lower(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Encoder(str(tiny_model), max_length=32)
-    backbone = batch_plan._frozen(encoder)
+    ready = batch_plan._frozen(encoder)
 
     def full(*_: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(backbone, "forward_pooled", full)
+    monkeypatch.setattr(ready, "packed", full)
     with pytest.raises(BadInput, match=r"lower encoder.token_budget"):
         embed(encoder, ["free"])
 

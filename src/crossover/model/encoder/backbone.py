@@ -86,9 +86,10 @@ class Backbone:
         ``attention_mask`` is 1 at tokens and 0 at padding, which may be at either end.
         """
         hidden = self.module(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return pool(hidden.float(), attention_mask, self._pooled_at())
+        return pool(hidden.float(), attention_mask, self.pooled_at())
 
-    def _pooled_at(self) -> str:
+    def pooled_at(self) -> str:
+        """Which of a text's tokens make its vector: ``mean``, ``first`` or ``last``."""
         if self.pooling != "cls":
             return self.pooling
         return "last" if self.pad_left else "first"

@@ -10,7 +10,7 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -56,14 +56,16 @@ class Encoder:
     ``tokenizer_sha256`` must match what is found (empty: not yet pinned, see :meth:`pin`).
     ``pooling`` over a text's tokens is their mean, the CLS token or the last token;
     ``normalise`` scales vectors to length 1. ``prefix`` is put before each text, ``max_length``
-    counts tokens with the special ones. ``token_budget`` and ``pad_multiple`` fix the batch
-    plan (batch_plan.py), and with it the last bits of every vector.
+    counts tokens with the special ones. ``token_budget``, the rows of a matrix product, and
+    ``pad_multiple``, for models that have to be padded, fix the batch plan (batch_plan.py), and
+    with it the last bits of every vector.
 
     Raises:
         BadInput: a setting outside its range.
     """
 
-    behaviour_version: ClassVar[int] = 1
+    # 2: texts are packed end to end, which rounds otherwise (docs/decisions/0013).
+    behaviour_version: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -161,10 +163,14 @@ class Encoder:
             BadInput: a text that is no valid Unicode (its position is named), or see :meth:`folder`.
             FloatingPointError: the model gave a vector that is not finite.
         """
-        for row, text in enumerate(texts):
-            if not text.isascii():
-                _check_unicode(text, row)
-        return opened(self.key()).vectors(texts, self._compute)
+        return opened(self.key()).vectors(list(_checked(texts)), self._compute)
+
+    def fill(self, texts: Iterable[str], on_text: Callable[[int], None] | None = None) -> int:
+        """Put vectors of texts, which may be more than memory holds, into the cache; how many were new.
+
+        ``on_text`` is told how many texts have been dealt with. Raises as :meth:`encode`.
+        """
+        return opened(self.key()).fill(_checked(texts), self._compute, on_text)
 
     def _compute(
         self, texts: Sequence[str]
@@ -294,6 +300,14 @@ def _sha256(file: Path) -> str:
 def _sha256_at(file: str, size: int, mtime_ns: int) -> str:
     """Hashed once a process, again where size or time of change differ."""
     return sha256_file(Path(file))
+
+
+def _checked(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, each seen to be valid Unicode."""
+    for row, text in enumerate(texts):
+        if not text.isascii():
+            _check_unicode(text, row)
+        yield text
 
 
 def _check_unicode(text: str, row: int) -> None:

@@ -50,6 +50,13 @@ class Finetune(Classifier):
         dtype: bfloat16 is mixed precision; weights stay float32.
         layer_decay: each layer's peak rate is this times that of the layer above it; the top layer
             has ``learning_rate``, the embeddings come below the lowest layer (Howard & Ruder 2018).
+        lora_rank: train low-rank adapters beside the frozen linear maps of the layers, and the head
+            (LoRA, Hu et al. 2021); None trains the maps themselves.
+        lora_alpha: adapters are scaled by this over the rank.
+        lora_targets: last names of the maps that get one (``query``); None is every map.
+        together: size of the stack of seeds this run is trained in (many_seeds.py), worth it on a GPU;
+            None trains it alone. The seeds ``seed - seed % together`` and on are trained with it,
+            and taken from there when their runs come.
         seed: of the new weights and of dropout.
         order_seed: of the rows' order.
     """
@@ -84,6 +91,10 @@ class Finetune(Classifier):
         freeze_layers: int = 0,
         dtype: str = "float32",
         layer_decay: float = 1.0,
+        lora_rank: int | None = None,
+        lora_alpha: float = 16.0,
+        lora_targets: list[str] | None = None,
+        together: int | None = None,
         seed: int = 0,
         order_seed: int = 0,
     ) -> None:
@@ -109,15 +120,16 @@ class Finetune(Classifier):
         self.freeze_layers = freeze_layers
         self.dtype = dtype
         self.layer_decay = layer_decay
-        self.seed = seed
-        self.order_seed = order_seed
+        self.lora_rank, self.lora_alpha, self.lora_targets = lora_rank, lora_alpha, lora_targets
+        self.together = together
+        self.seed, self.order_seed = seed, order_seed
 
     def _check_settings(self) -> None:
         for name in ("learning_rate", "head_learning_rate", "clip"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise BadInput(f"Finetune: {name}={value}; expected a finite number above 0")
-        for name in ("epochs", "batch_size", "evaluate_every", "patience", "max_steps", "steps"):
+        for name in ("epochs", "batch_size", "evaluate_every", "patience", "max_steps", "steps", "lora_rank"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BadInput(f"Finetune: {name}={value}; expected at least 1")
@@ -132,6 +144,18 @@ class Finetune(Classifier):
             raise BadInput(f"Finetune: dropout={self.dropout}; expected 0 to under 1, or null")
         if self.max_length < 4:
             raise BadInput(f"Finetune: max_length={self.max_length}; expected at least 4 tokens")
+        if not self.lora_alpha > 0:
+            raise BadInput(f"Finetune: lora_alpha={self.lora_alpha}; expected above 0")
+        if self.lora_rank and (self.freeze_embeddings or self.freeze_layers):
+            raise BadInput(
+                f"Finetune: lora_rank={self.lora_rank} freezes the whole transformer beside its adapters; "
+                "leave out freeze_embeddings and freeze_layers, or lora_rank"
+            )
+        if self.together is not None and (self.together < 2 or self.early_stopping):
+            raise BadInput(
+                f"Finetune: together={self.together}, early_stopping={self.early_stopping}; expected at "
+                "least 2 seeds, all trained for the same steps (early_stopping=false), or together=null"
+            )
         if self.dtype not in DTYPES:
             raise BadInput(f"Finetune: dtype={self.dtype!r}; expected one of {', '.join(DTYPES)}")
 
@@ -155,6 +179,7 @@ class Finetune(Classifier):
             FloatingPointError: training diverged; step and learning rate are named.
             MemoryError: a batch does not fit.
         """
+        from crossover.model.trained_stacks import trained_in_stack
         from crossover.model.training_loop import train
 
         self._check_settings()
@@ -162,24 +187,27 @@ class Finetune(Classifier):
         counts = Counter(labels)
         self.present_ = tuple(name for name in self.classes_ if counts[name])
         column = {name: k for k, name in enumerate(self.present_)}
-        self.network_ = self._network(self.pretrained, len(self.present_))
-        self._freeze(self.network_)
-        self.parameters_ = sum(p.numel() for p in self.network_.parameters() if p.requires_grad)
         weights = [len(labels) / (len(column) * counts[name]) for name in self.present_]
-        recipe = self._recipe(len(texts))
-        course = train(
-            self.network_,
-            self._tokenize(texts),
-            [column[label] for label in labels],
-            recipe,
-            seed=self.seed,
-            order_seed=self.order_seed,
-            class_weights=weights if self.class_weights else None,
-            validation=self._watched(validation, column),
-            on_step=self.on_step,
-        )
+        by_class = weights if self.class_weights else None
+        targets = [column[label] for label in labels]
+        if self.together is not None:
+            self.network_, course, self.cost_ = trained_in_stack(self, texts, targets, by_class)
+        else:
+            self.network_ = self._trainable(self.seed)
+            course = train(
+                self.network_,
+                self._tokenize(texts),
+                targets,
+                self._recipe(len(texts)),
+                seed=self.seed,
+                order_seed=self.order_seed,
+                class_weights=by_class,
+                validation=self._watched(validation, column),
+                on_step=self.on_step,
+            )
+        self.parameters_ = sum(p.numel() for p in self.network_.parameters() if p.requires_grad)
         self.history_ = course.history
-        self.cost_ = {"tokens": float(course.tokens), "steps": float(len(course.history))}
+        self.cost_ |= {"tokens": float(course.tokens), "steps": float(len(course.history))}
         if self.wants_validation:
             self.selected_ = {"steps": course.kept_step}
         return self
@@ -218,18 +246,29 @@ class Finetune(Classifier):
         self.network_.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         self.network_.eval()
 
-    def _network(self, pretrained: bool, outputs: int) -> Network:
+    def _trainable(self, seed: int) -> Network:
+        """The network before its first step, what is not trained switched off."""
+        network = self._network(self.pretrained, len(self.present_), seed)
+        self._freeze(network)
+        return network
+
+    def _network(self, pretrained: bool, outputs: int, seed: int = 0) -> Network:
         from crossover.model.encoder.backbone import load_backbone
         from crossover.model.training_loop import Network
 
-        backbone = load_backbone(self.encoder, pretrained, self.seed, self.dropout)
+        backbone = load_backbone(self.encoder, pretrained, seed, self.dropout)
         dropout = (
             getattr(backbone.config, "hidden_dropout_prob", 0.1) if self.dropout is None else self.dropout
         )
-        return Network(backbone, outputs, float(dropout), self.seed)
+        network = Network(backbone, outputs, float(dropout), seed)
+        if self.lora_rank is not None:
+            from crossover.model.lora import add_adapters
 
-    def _tokenize(self, texts: Sequence[str]) -> Tokens:
-        backbone = self.network_.backbone
+            add_adapters(network, self.lora_rank, self.lora_alpha, self.lora_targets, seed)
+        return network
+
+    def _tokenize(self, texts: Sequence[str], network: Network | None = None) -> Tokens:
+        backbone = (network or self.network_).backbone
         return backbone.tokenize(texts, min(self.max_length, backbone.max_length))
 
     def _recipe(self, rows: int) -> Recipe:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +60,15 @@ class Design:
     ) -> list[RunSpec]:
         """The runs of one cell; seeds are fresh for every (model, size, draw, repeat).
 
-        ``size`` None trains on the whole train part.
+        ``size`` None trains on the whole train part. A model trained many seeds ``together`` gets
+        its seeds in blocks of so many in a row, from a multiple of it on: one training a block.
         """
         specs = []
+        together = cast(int, model.settings.get("together") or 1)
         for repeat in range(self.seeds):
-            key = f"{digest_of(model.to_json())}/{size}/{draw}/{repeat}"
+            key = f"{digest_of(model.to_json())}/{size}/{draw}/{repeat - repeat % together}"
             seed = zlib.crc32(key.encode("utf-8")) & 0x7FFFFFFF
+            seed += repeat % together - seed % together
             specs.append(
                 RunSpec(
                     corpus=self.corpus,

@@ -5,12 +5,13 @@ Read it back: data=table_file data.path=mail/corpus.parquet data.id=id
 """
 
 from crossover.compose import DONE, Composed, command
-from crossover.data.corpus_file import write_corpus
 from crossover.report.terminal import progress
 
 
 def task(composed: Composed) -> int:
     """Write the corpus piece by piece where its source can, in constant memory."""
+    from crossover.data.corpus_file import write_corpus
+
     with progress() as bars:
         folder = write_corpus(composed.source, composed.to, bars.on_step)
     print(f"corpus: {folder}", flush=True)

@@ -4,17 +4,18 @@ python scripts/report.py of=crossover-0123456789abcdef
 python scripts/report.py
 """
 
-from rich.console import Console
-
 from crossover.compose import DONE, Composed, command
-from crossover.report.runs_table import runs_table
-from crossover.report.tables import to_rich
-from crossover.report.terminal import print_verdict
-from crossover.report.verdict_page import stored_verdict, verdict_tables, write_report
 
 
 def task(composed: Composed) -> int:
     """Print the tables; for a study, write its page again."""
+    from rich.console import Console
+
+    from crossover.report.runs_table import runs_table
+    from crossover.report.tables import to_rich
+    from crossover.report.terminal import print_verdict
+    from crossover.report.verdict_page import stored_verdict, verdict_tables, write_report
+
     store, console = composed.store, Console(width=160)
     if composed.cfg.of is None:
         console.print(to_rich(runs_table(record.to_json() for record in store.runs())))

@@ -5,12 +5,13 @@ Sweep: python scripts/run.py -m model=naive_bayes,logistic_regression hydra/laun
 """
 
 from crossover.compose import DONE, SOME_FAILED, Composed, command
-from crossover.record import ledger
 from crossover.report.terminal import print_failures, print_run, progress
 
 
 def task(composed: Composed) -> int:
     """Run the spec the config describes, or find it finished."""
+    from crossover.record import ledger
+
     mirror, spec, store = composed.mirror, composed.run_spec, composed.store
     known = store.has_run(spec.digest)
     with progress() as bars:

@@ -5,11 +5,12 @@ python scripts/split.py data=youtube_spam data.path=youtube.parquet split=groupe
 
 from crossover.compose import DONE, Composed, command
 from crossover.report.terminal import print_findings, print_split
-from crossover.split.audit import audit
 
 
 def task(composed: Composed) -> int:
     """Split, keep it in the store, audit it."""
+    from crossover.split.audit import audit
+
     corpus, split = composed.corpus, composed.split
     print_split(corpus.name, split.to_json())
     print_findings(audit(corpus, split))

@@ -6,21 +6,21 @@ python scripts/study.py study=crossover data=table_file data.path=my.csv data.te
 import sys
 
 from crossover.compose import DONE, SOME_FAILED, Composed, command
-from crossover.launch.launcher import Outcome
-from crossover.report.study_report import publish
 from crossover.report.terminal import print_failures, print_plan, print_verdict, progress
-from crossover.report.verdict_page import stored_verdict
-from crossover.study.expected import expected
-from crossover.study.study import run
 
 
 def task(composed: Composed) -> int:
     """Plan, run what is missing, conclude, write the report."""
-    mirror, store = composed.mirror, composed.store
+    from crossover.launch.launcher import Outcome
+    from crossover.report.study_report import publish
+    from crossover.report.verdict_page import stored_verdict
+    from crossover.study.expected import expected
+    from crossover.study.study import run
+
     if composed.cfg.dry_run:
-        print_plan(expected(composed.study, store))
+        print_plan(expected(composed.study, composed.store))
         return DONE
-    study = composed.registered_study()
+    mirror, study, store = composed.mirror, composed.registered_study(), composed.store
     with progress() as bars:
 
         def ended(outcome: Outcome) -> None:

@@ -1,6 +1,7 @@
 """The edge: Hydra's composed yaml becomes checked objects; from there on everything is plain data.
 
-Hydra and omegaconf are imported only here and in scripts/.
+Hydra and omegaconf are imported only here and in scripts/. What only a run needs (tables, statistics,
+stores) is imported where it is made, so that ``--help`` and a misspelt override are answered at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -24,21 +25,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from crossover.data.bad_input import BadInput
-from crossover.data.corpus import Corpus, Source
-from crossover.launch.launcher import Launcher
 from crossover.protocol.component import Component, build, component, resolve
 from crossover.protocol.hypothesis import Hypothesis
-from crossover.protocol.run_spec import RunSpec, Seeds
-from crossover.protocol.selection.rule import rule_named
-from crossover.record.store import Store
-from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.terminal import working
 from crossover.report.visible_text import visible
-from crossover.split.nested_subsets import Subset, subset_ids
-from crossover.split.split import Split, Splitter
-from crossover.study.crossover import Limit
-from crossover.study.registered import register
-from crossover.study.study import Study
+
+if TYPE_CHECKING:
+    from crossover.data.corpus import Corpus, Source
+    from crossover.launch.launcher import Launcher
+    from crossover.protocol.run_spec import RunSpec
+    from crossover.record.store import Store
+    from crossover.record.wandb_mirror import WandbMirror
+    from crossover.split.split import Split, Splitter
+    from crossover.study.study import Study
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -167,12 +166,14 @@ class Composed:
     @cached_property
     def store(self) -> Store:
         """The results folder."""
+        from crossover.record.store import Store
+
         return Store(Path(str(self.cfg.store)))
 
     @cached_property
     def source(self) -> Source:
         """The data source, its settings checked; nothing has been read."""
-        return cast(Source, self.made("data"))
+        return cast("Source", self.made("data"))
 
     @property
     def to(self) -> Path:
@@ -196,7 +197,7 @@ class Composed:
     @cached_property
     def split(self) -> Split:
         """The split, made and kept in the store."""
-        corpus, splitter = self.corpus, cast(Splitter, self.made("split"))
+        corpus, splitter = self.corpus, cast("Splitter", self.made("split"))
         with working("splitting, near-duplicates kept together"):
             split = splitter.split(corpus)
             self.store.save_split(split)
@@ -210,6 +211,8 @@ class Composed:
     @property
     def selection(self) -> str:
         """Name of the rule that picks among tuning trials."""
+        from crossover.protocol.selection.rule import rule_named
+
         rule_named(str(self.cfg.selection))
         return str(self.cfg.selection)
 
@@ -220,6 +223,9 @@ class Composed:
         Raises:
             BadInput: a value of a wrong type or name, or a subset that train cannot give.
         """
+        from crossover.protocol.run_spec import RunSpec, Seeds
+        from crossover.split.nested_subsets import Subset, subset_ids
+
         drawn = self.plain("subset")
         subset = None if drawn is None else made_of(Subset, drawn, "subset")
         given = {
@@ -242,6 +248,9 @@ class Composed:
 
         An arm set to null is left out, and its limit with it.
         """
+        from crossover.protocol.selection.rule import rule_named
+        from crossover.study.crossover import Limit
+
         plain = dict(cast(Mapping[str, object], self.plain("study")))
         target, arms = (
             str(plain.pop("_target_", "")),
@@ -264,7 +273,7 @@ class Composed:
         given |= {"corpus": self.corpus, "split": self.split, "arms": models}
         if "resplit" in takes:
             given["resplit"] = self.resplit
-        return cast(Study, resolve(target)(**given))
+        return cast("Study", resolve(target)(**given))
 
     def resplit(self, seed: int) -> Split:
         """The config's split under another seed, not kept yet.
@@ -275,7 +284,7 @@ class Composed:
         recipe = part(self.plain("split"), "split")
         if "seed" not in inspect.signature(resolve(recipe.target)).parameters:
             raise BadInput(f"split={recipe.name} has no seed: the corpus cannot be split anew")
-        return cast(Splitter, build(recipe.with_settings(seed=seed))).split(self.corpus)
+        return cast("Splitter", build(recipe.with_settings(seed=seed))).split(self.corpus)
 
     @property
     def hypothesis(self) -> Hypothesis | None:
@@ -289,12 +298,14 @@ class Composed:
         Raises:
             BadInput: another hypothesis was registered for it, or one that names no arm.
         """
+        from crossover.study.registered import register
+
         register(self.hypothesis, self.study, self.store)
         return self.study
 
     def launcher(self, on_step: Callable[[int, int, str], None] | None = None) -> Launcher:
         """Where runs are executed; ``on_step`` is told how far a model's fitting is."""
-        return cast(Launcher, self.made("launch", on_step=on_step))
+        return cast("Launcher", self.made("launch", on_step=on_step))
 
     @cached_property
     def invocation(self) -> str:
@@ -304,6 +315,8 @@ class Composed:
     @cached_property
     def mirror(self) -> WandbMirror:
         """The W&B mirror, as ``wandb.mode`` asks."""
+        from crossover.record.wandb_mirror import WandbMirror
+
         return made_of(WandbMirror, self.plain("wandb"), "wandb")
 
 

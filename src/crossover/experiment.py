@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from crossover.data.corpus import Corpus
 from crossover.measure.predictions import Predictions
@@ -24,7 +23,7 @@ from crossover.model.cost_meter import LATENCY_TEXTS, clock, fit_cost, latency, 
 from crossover.protocol.component import build
 from crossover.protocol.run_spec import RunSpec
 from crossover.protocol.selection.rule import Selected, rule_named
-from crossover.record.environment import capture
+from crossover.record.environment import capture, pools
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
 from crossover.split.nested_subsets import ids_sha256, scored_ids, subset_ids
@@ -48,7 +47,7 @@ def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> R
     corpus, split = _data(store.root, spec.corpus, spec.split)
     train_ids = split.train if spec.subset is None else subset_ids(corpus, split, spec.subset)
     around = around or runtime.Runtime(cache=store.cache)
-    with runtime.use(around), threadpool_limits(around.threads):
+    with runtime.use(around), pools().limit(limits=around.threads):
         selected, cost = _fit(spec, corpus, split, train_ids)
         predictions, predicting = _predict(spec, selected, corpus, split, train_ids)
     stored = predictions.to_parquet()

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Card, Corpus
-from crossover.look import duplicates as module
-from crossover.look.duplicates import duplicate_clusters, duplicates, jaccard, normalise, similar_pairs
+from crossover.look import similar_pairs as module
+from crossover.look.duplicates import duplicate_clusters, duplicates, jaccard, normalise
+from crossover.look.similar_pairs import similar_pairs
 
 CARD = Card("made for tests", "seeded", "none needed", "2026", "nobody")
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")

@@ -8,9 +8,9 @@ rows, so that one draw serves every measure and nothing is predicted or counted 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -26,6 +26,8 @@ MOST_UNITS = 20_000
 MOST_UNDEFINED = 0.2
 """A bootstrap with a larger share of undefined resamples gives no interval."""
 _BLOCK = 250
+_KEPT = 1 << 24
+"""Most counts of one kept table of draws (32 MiB), see _kept_draws."""
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """(..., columns) sums to (...) values, nan where undefined."""
@@ -145,20 +147,35 @@ class Units:
     @cached_property
     def resampled(self) -> NDArray[np.float64]:
         """(repetitions, C) sums over n units drawn with replacement."""
-        generator = np.random.default_rng(self.seed)
-        distinct = len(self.counts)
-        alike = bool((self.counts == 1).all())
-        blocks = []
-        for start in range(0, self.repetitions, _BLOCK):
-            size = min(_BLOCK, self.repetitions - start)
-            if alike:
-                drawn = generator.integers(distinct, size=(size, distinct))
-                drawn += distinct * np.arange(size)[:, None]
-                weights = np.bincount(drawn.ravel(), minlength=size * distinct).reshape(size, distinct)
-            else:
-                weights = generator.multinomial(self.n, self.counts / self.n, size=size)
-            blocks.append(weights.astype(np.float64) @ self.sums)
-        return np.concatenate(blocks)
+        drawn: Iterable[NDArray[np.integer]]
+        if not (self.counts == 1).all():
+            generator, share = np.random.default_rng(self.seed), self.counts / self.n
+            drawn = (generator.multinomial(self.n, share, size=size) for size in _blocks(self.repetitions))
+        elif self.n * self.repetitions <= _KEPT:
+            drawn = _kept_draws(self.n, self.repetitions, self.seed)
+        else:
+            drawn = _draws(self.n, self.repetitions, self.seed)
+        return np.concatenate([weights.astype(np.float64) @ self.sums for weights in drawn])
+
+
+def _blocks(repetitions: int) -> Iterator[int]:
+    for start in range(0, repetitions, _BLOCK):
+        yield min(_BLOCK, repetitions - start)
+
+
+def _draws(units: int, repetitions: int, seed: int) -> Iterator[NDArray[np.integer]]:
+    """How often each unit is drawn in each repetition: blocks of (repetitions, units) counts."""
+    generator = np.random.default_rng(seed)
+    for size in _blocks(repetitions):
+        drawn = generator.integers(units, size=(size, units))
+        drawn += units * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
+
+
+@lru_cache(maxsize=2)
+def _kept_draws(units: int, repetitions: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
+    """The same, kept: runs of a study are scored on one test part, and drawing costs more than summing."""
+    return tuple(block.astype(np.uint16) for block in _draws(units, repetitions, seed))
 
 
 def bootstrap(

@@ -6,10 +6,10 @@ import importlib.metadata
 import os
 import platform
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController
 
 PACKAGES = ("crossover", "torch", "transformers", "tokenizers", "scikit-learn", "numpy", "scipy", "pyarrow")
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
@@ -19,6 +19,20 @@ VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA
 def capture() -> dict[str, object]:
     """Versions, processor, threads and the few variables that change results; never secrets."""
     return {**_lasting(), "threads": _threads()}
+
+
+def pools() -> ThreadpoolController:
+    """The thread pools of the libraries loaded so far, to be limited or asked.
+
+    Looking for them reads the whole memory map of the process, 3 ms, so it is done again only where
+    modules were imported since: a library comes with a module.
+    """
+    return _pools(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _pools(_modules: int) -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @cache
@@ -43,7 +57,7 @@ def _lasting() -> dict[str, object]:
 def _threads() -> dict[str, object]:
     # torch is asked only where a model has loaded it already.
     found: dict[str, object] = {
-        str(pool["internal_api"]): int(pool["num_threads"]) for pool in threadpool_info()
+        str(pool["internal_api"]): int(pool["num_threads"]) for pool in pools().info()
     }
     torch: Any = sys.modules.get("torch")
     if torch is not None:

@@ -63,7 +63,7 @@ class Store:
             if folder is not None:
                 pq.write_table(corpus.table, folder / "corpus.parquet", compression="zstd")
                 plain = {"name": corpus.name, "meta": dict(corpus.meta), "card": corpus.card.to_json()}
-                _write_json(folder / "corpus.json", plain)
+                (folder / "corpus.json").write_bytes(_json(plain))
         if corpus.truth is not None and corpus.truth.flaws:
             self._save_truth(corpus.truth, self.root / "corpora" / fingerprint)
         return fingerprint
@@ -97,7 +97,7 @@ class Store:
     def _save_truth(self, truth: Truth, folder: Path) -> None:
         file = folder / f"truth-{truth.digest}.parquet"
         if not file.exists():
-            _write_json(file.with_suffix(".json"), truth.to_json())
+            _write_synced(file.with_suffix(".json"), _json(truth.to_json()))
             aside = folder / f".{file.name}.{secrets.token_hex(4)}"
             pq.write_table(truth.table, aside, compression="zstd")
             aside.rename(file)
@@ -106,7 +106,7 @@ class Store:
         """Keep a split under its fingerprint; returns it."""
         with self._directory(self.root / "splits" / split.fingerprint) as folder:
             if folder is not None:
-                _write_json(folder / "split.json", split.to_json())
+                (folder / "split.json").write_bytes(_json(split.to_json()))
         return split.fingerprint
 
     def split(self, fingerprint: str) -> Split:
@@ -147,8 +147,8 @@ class Store:
         """
         with self._directory(self.root / "runs" / record.digest) as folder:
             if folder is not None:
-                _write_bytes(folder / "predictions.parquet", predictions)
-                _write_json(folder / "record.json", record.to_json())
+                (folder / "predictions.parquet").write_bytes(predictions)
+                (folder / "record.json").write_bytes(_json(record.to_json()))
         return self.run(record.digest)
 
     def save_failure(self, digest: str, plain: Mapping[str, object]) -> Path:
@@ -159,7 +159,7 @@ class Store:
                 continue
             with self._directory(target) as folder:
                 if folder is not None:
-                    _write_json(folder / "failure.json", plain)
+                    (folder / "failure.json").write_bytes(_json(plain))
                     return target
         raise BadInput(f"run {digest} has failed 10,000 times; mend its cause, delete {self.root / 'failed'}")
 
@@ -170,7 +170,7 @@ class Store:
         for file, data in files.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             aside = folder / f"{file}.{secrets.token_hex(4)}.part"
-            _write_bytes(aside, data)
+            _write_synced(aside, data)
             os.replace(aside, folder / file)
         return folder
 
@@ -182,7 +182,10 @@ class Store:
 
     @contextmanager
     def _directory(self, target: Path) -> Iterator[Path | None]:
-        """A folder aside that becomes ``target`` whole on leaving; None where it exists already."""
+        """A folder aside that becomes ``target`` whole on leaving; None where it exists already.
+
+        Each file in it is synced once, here: a sync waits for the disk even where nothing is left to write.
+        """
         if target.exists():
             yield None
             return
@@ -209,12 +212,11 @@ class Store:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write_json(file: Path, plain: object) -> None:
-    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1)
-    _write_bytes(file, text.encode("utf-8"))
+def _json(plain: object) -> bytes:
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8")
 
 
-def _write_bytes(file: Path, data: bytes) -> None:
+def _write_synced(file: Path, data: bytes) -> None:
     with open(file, "wb") as handle:
         handle.write(data)
         handle.flush()

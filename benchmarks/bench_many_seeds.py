@@ -5,14 +5,13 @@
 
 Same training and test rows, batch size, number of steps, schedule and dtype on every side, MiniLM loaded
 anew for each run as a user's loop would. A round of each side in alternation; macro-F1 on the test rows
-beside the seconds. Writes bench_many_seeds.json; without CUDA it writes "not measured" and why, unless
-told --device cpu.
+beside the seconds. Writes bench_many_seeds.json into the folder --to; without CUDA it says "not measured" and
+why, unless told --device cpu.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -20,10 +19,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from bench_rounds import Timing, alternate, machine, ratio
+from bench_rounds import Timing, alternate, headline, machine, ratio, times, write
 from sklearn.metrics import f1_score
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -37,7 +37,6 @@ from crossover.model.finetune import Finetune
 from crossover.model.many_seeds import Stack, seeds_together, train_together
 from crossover.model.training_loop import Network, predict_logits, train
 
-PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published"
 LENGTH, TARGET = 128, 8.0
 
 
@@ -218,7 +217,7 @@ def measure(given: argparse.Namespace, device: str) -> dict[str, object]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         timings = alternate(sides, rounds=given.rounds, warm_up=not given.tiny, again=0)
-    result: dict[str, object] = {
+    result: dict[str, Any] = {
         "measured": device == "cuda" and not given.tiny,
         "rows": rows,
         "steps": task.steps,
@@ -230,8 +229,16 @@ def measure(given: argparse.Namespace, device: str) -> dict[str, object]:
         "faster": {side: ratio(timings, ours, side) for side in sides if side != ours},
         "macro_f1": task.macro_f1,
     }
-    print(table(result, timings, task))
+    best = max(("Trainer bfloat16", "Trainer float32"), key=lambda side: -result["faster"][side]["ratio"])
+    found = result["faster"][best]
+    result["headlines"] = [_headline(f"{times(found)} against {best}", found["ratio"] >= TARGET)]
+    result["table"] = table(result, timings, task)
+    print(result["table"])
     return result
+
+
+def _headline(measured: str, met: bool | None) -> dict[str, object]:
+    return headline("16 seeds of MiniLM side by side on one GPU", measured, f"{TARGET:g}x", met)
 
 
 def main() -> None:
@@ -249,20 +256,19 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--tiny", action="store_true", help="one layer, 16 rows, 2 steps: does it run?")
     parser.add_argument("--compile", action="store_true", help="torch.compile the stacked forward pass")
-    parser.add_argument("--to", type=Path, default=PUBLISHED)
+    parser.add_argument("--to", type=Path, help="folder for bench_many_seeds.json")
     given = parser.parse_args()
     named = f"--data {given.data.name} " if given.data else ""
     result: dict[str, object] = {"command": f"python benchmarks/bench_many_seeds.py {named}".strip()}
     if given.device != "cpu" and not torch.cuda.is_available():
         why = "not measured: torch sees no CUDA device; the target is set for one large GPU"
         print(why)
-        result |= {"measured": False, "why": why, "target": TARGET}
+        result |= {"measured": False, "why": why, "target": TARGET, "headlines": [_headline(why, None)]}
     else:
         result |= measure(given, "cpu" if given.device == "cpu" else "cuda")
     if given.tiny:
         return  # a check has no figure to publish
-    given.to.mkdir(parents=True, exist_ok=True)
-    (given.to / "bench_many_seeds.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write(result, "bench_many_seeds", given.to)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ round is known to be disturbed): it is counted as disturbed and done again, at m
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -78,6 +79,23 @@ def ratio(timings: Mapping[str, Timing], ours: str, rival: str) -> dict[str, flo
     a, b = timings[ours].seconds, timings[rival].seconds
     low, _, high = _quartiles([theirs / own for own, theirs in zip(a, b, strict=True)])
     return {"ratio": statistics.median(b) / statistics.median(a), "low": low, "high": high}
+
+
+def headline(what: str, measured: str, target: str, met: bool | None) -> dict[str, object]:
+    """A line of the table of all benchmarks; ``met`` None where the target is not for this machine."""
+    return {"what": what, "measured": measured, "target": target, "met": met}
+
+
+def times(found: Mapping[str, float]) -> str:
+    """A ratio with the quartiles of its rounds, in words."""
+    return f"{found['ratio']:.1f}x [{found['low']:.1f}, {found['high']:.1f}]"
+
+
+def write(result: Mapping[str, object], name: str, folder: Path | None) -> None:
+    """``name``.json into ``folder``; nothing where there is none."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, object]:

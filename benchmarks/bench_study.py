@@ -6,23 +6,24 @@ Same corpus, split, training rows, test rows, batch size and training steps. The
 write: sentence-transformers for the vectors of all texts, scikit-learn's LogisticRegression at its defaults
 on them, TfidfVectorizer with LogisticRegression at ours, and a transformers Trainer for each fine-tuning,
 model loaded anew. Ours runs the same specs through the launcher into a fresh store: vectors, records, hashes
-and costs included. Each side once a round, in alternation. Writes bench_study.json to results/published/.
+and costs included. Each side once a round, in alternation. Writes bench_study.json into the folder --to.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from bench_rounds import alternate, machine, ratio
+from bench_rounds import alternate, headline, machine, ratio, times, write
 from sentence_transformers import SentenceTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -41,7 +42,6 @@ from crossover.split.nested_subsets import Subset, subset_ids
 from crossover.split.split import Split
 from crossover.study.grid import Design
 
-PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published"
 ARMS = ("tfidf", "probe", "finetune")
 BATCH, EPOCHS, FEWEST_STEPS, LENGTH, POOLS = 8, 3, 80, 128, 16
 Scores = dict[tuple[str, int, int], float]
@@ -180,6 +180,40 @@ def curves(scores: Scores, sizes: Sequence[int], draws: int) -> dict[str, list[f
     return {arm: [float(np.mean([scores[arm, n, d] for d in range(draws)])) for n in sizes] for arm in arms}
 
 
+def contradictions(ours: Mapping[str, list[float]], theirs: Mapping[str, list[float]]) -> int:
+    """Pairs of arms at a size of which each side says by more than a point that another one leads."""
+    pairs = [(a, b) for a, b in combinations(ours, 2)]
+    leads = [
+        (ours[a][k] - ours[b][k], theirs[a][k] - theirs[b][k]) for a, b in pairs for k in range(len(ours[a]))
+    ]
+    return sum(x * y < 0 and min(abs(x), abs(y)) > 0.01 for x, y in leads)
+
+
+def headlines(result: Mapping[str, Any]) -> list[dict[str, object]]:
+    """What the target asks: against the script in float32."""
+    told = []
+    for rival, target in (("script", 5.0), ("script bf16", None)):
+        against = contradictions(result["macro_f1"]["ours"], result["macro_f1"][rival])
+        found = result["faster"][rival]
+        measured = f"{times(found)}, {against} contradictions between the curves"
+        met = None if target is None else found["ratio"] >= target and not against
+        what = f"whole study: ours {result['dtype']} against the {rival}"
+        told.append(headline(what, measured, "" if target is None else f"{target:g}x", met))
+    return told
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Seconds of each arm and mean macro-F1 at each size, as Markdown."""
+    sizes = result["sizes"]
+    lines = ["| side, arm | seconds | " + " | ".join(f"macro-F1 at {n}" for n in sizes) + " |"]
+    lines.append("|---" * (2 + len(sizes)) + "|")
+    for side, arms in result["macro_f1"].items():
+        for arm, curve in arms.items():
+            cells = " | ".join(f"{value:.3f}" for value in curve)
+            lines.append(f"| {side}, {arm} | {result['seconds_an_arm'][side][arm]:.1f} | {cells} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run both sides and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -189,7 +223,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--dtype", default="bfloat16", choices=["float32", "bfloat16"], help="of ours")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--to", type=Path, default=PUBLISHED)
+    parser.add_argument("--to", type=Path, help="folder for bench_study.json")
     given = parser.parse_args()
     corpus = TableFile(path=str(given.data), text="text", label="label").load()
     both = Both(corpus, Grouped().split(corpus), given.sizes, given.draws, given.dtype)
@@ -201,7 +235,7 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         timings = alternate(sides, rounds=given.rounds, warm_up=False, again=0)
-    result = {
+    result: dict[str, Any] = {
         "command": f"python benchmarks/bench_study.py --data {given.data.name} --dtype {given.dtype}",
         "machine": machine(),
         "sizes": given.sizes,
@@ -212,9 +246,9 @@ def main() -> None:
         "faster": {rival: ratio(timings, "ours", rival) for rival in ("script", "script bf16")},
         "macro_f1": {side: curves(found, given.sizes, given.draws) for side, found in both.scores.items()},
     }
-    given.to.mkdir(parents=True, exist_ok=True)
-    (given.to / "bench_study.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({k: result[k] for k in ("seconds_an_arm", "faster", "macro_f1")}, indent=1))
+    result["headlines"] = headlines(result)
+    write(result, "bench_study", given.to)
+    print(table(result))
 
 
 if __name__ == "__main__":

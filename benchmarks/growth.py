@@ -1,6 +1,6 @@
 """Time and peak memory against the number of rows: does anything grow faster than the data?
 
-    python benchmarks/growth.py --rows 1000,10000,100000,1000000 --to results/published/growth.json
+    python benchmarks/growth.py --rows 1000,10000,100000,1000000
 
 Each point is a fresh process over rows of the generated inbox (for `records` over synthetic run records):
 seconds (wall and CPU) of the part alone, peak memory of the whole process, the inbox in it included. The
@@ -25,8 +25,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from bench_rounds import headline, write
 
 from crossover.data.corpus_file import write_corpus
 from crossover.data.inbox import Inbox
@@ -204,18 +207,19 @@ def table(found: Mapping[str, Mapping[str, object]], sizes: Sequence[int]) -> st
     return "\n".join(lines)
 
 
-def kept(found: Mapping[str, Mapping[str, object]]) -> list[str]:
+def headlines(found: Mapping[str, Any]) -> list[dict[str, object]]:
     """The two targets, where their point was measured."""
-    said = []
-    for part, rows, key, most, unit in (
-        ("audit", 1_000_000, "peak_bytes", AUDIT_BYTES, "bytes"),
-        ("records", 10_000, "seconds", RECORDS_SECONDS, "s"),
+    told = []
+    for part, rows, key, most, scale, unit in (
+        ("audit", 1_000_000, "peak_bytes", AUDIT_BYTES, 1e9, "GB of memory at most"),
+        ("records", 10_000, "seconds", RECORDS_SECONDS, 1.0, "s"),
     ):
-        for one in found.get(part, {"points": []})["points"]:  # type: ignore[attr-defined]
+        for one in found.get(part, {"points": []})["points"]:
             if one["rows"] == rows:
-                verdict = "kept" if one[key] <= most else "MISSED"
-                said.append(f"{part} at {rows:,}: {one[key]:,.2f} {unit} of {most:,.0f}: {verdict}")
-    return said
+                what = f"growth: {part} of {rows:,}"
+                measured_, target = f"{one[key] / scale:.2f} {unit}", f"{most / scale:g} {unit}"
+                told.append(headline(what, measured_, target, one[key] <= most))
+    return told
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -227,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--limit", type=float, default=1e9, help="CPU seconds a point may be expected to take"
     )
-    parser.add_argument("--to", type=Path)
+    parser.add_argument("--to", type=Path, help="folder for growth.json")
     parser.add_argument("--point", nargs=2, metavar=("PART", "ROWS"), help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     if asked.point:
@@ -237,14 +241,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = {
         part: measured(part, [int(n) for n in text.split(",")], asked.limit) for part, text in sizes.items()
     }
-    if asked.to:
-        asked.to.parent.mkdir(parents=True, exist_ok=True)
-        command = f"python benchmarks/growth.py --rows {asked.rows} --records {asked.records}"
-        asked.to.write_text(
-            json.dumps({"command": command, "parts": found}, indent=1) + "\n", encoding="utf-8"
-        )
+    result = {
+        "command": f"python benchmarks/growth.py --rows {asked.rows} --records {asked.records}",
+        "parts": found,
+        "headlines": headlines(found),
+    }
+    write(result, "growth", asked.to)
     every = sorted({int(n) for text in sizes.values() for n in text.split(",")})
-    print("\n".join([table(found, every), "", *kept(found)]))
+    print(table(found, every))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
 from crossover.model.classifier import Arrays, Classifier, Meta
 from crossover.model.features.block import FeatureBlock
+from crossover.model.features.out_of_core import ROWS, pieces
 from crossover.model.features.stack import FeatureStack
 
 Weights = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -80,9 +81,13 @@ class LinearClassifier(Classifier):
     def predict_proba(self, texts: Sequence[str], meta: Meta | None = None) -> NDArray[np.float64]:
         """(texts, classes) probabilities; a row depends on its own text and meta only, bit for bit."""
         self._require_fitted()
-        matrix = self.stack_.transform(texts, meta)
-        self._count_encoding()
-        return self._spread(softmax(scores(matrix, self.weights_, self.intercept_), axis=1), self.present_)
+        made = []
+        for piece in pieces(len(texts), ROWS) if texts else [slice(0)]:
+            some = {name: values[piece] for name, values in (meta or {}).items()}
+            matrix = self.stack_.transform(texts[piece], some)
+            self._count_encoding()
+            made.append(softmax(scores(matrix, self.weights_, self.intercept_), axis=1))
+        return self._spread(np.concatenate(made), self.present_)
 
     def coefficients(self) -> Coefficients:
         """The learned weights with their names."""

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from crossover.data.bad_input import BadInput
 from crossover.model.classifier import Arrays, Meta
+from crossover.model.features import out_of_core
 from crossover.model.features.block import FeatureBlock
 from crossover.model.features.block_cache import Made, fingerprint, kept
 
@@ -97,6 +98,10 @@ class FeatureStack:
         parts = [one.matrix for one in made]
         if not sum(part.shape[1] for part in parts):
             return csr_matrix((rows, 1), dtype=np.float64)
+        if any(out_of_core.is_spooled(part) for part in parts):  # and read-only
+            columns = sum(part.shape[1] for part in parts)
+            joined = (hstack([part[some] for part in parts], "csr") for some in out_of_core.pieces(rows))
+            return parts[0] if len(parts) == 1 else out_of_core.spooled(joined, columns)
         # A copy in any case: what is kept must not change with what a solver does to its columns.
         joined = parts[0].copy() if len(parts) == 1 else hstack(parts, format="csr")
         return csr_matrix(joined, dtype=np.float64)

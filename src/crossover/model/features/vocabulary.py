@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from crossover.data.bad_input import BadInput
 from crossover.model.classifier import Arrays, Meta
+from crossover.model.features import out_of_core
 from crossover.model.features.block import FeatureBlock
 
 _NO_TERMS = ("empty vocabulary", "no terms remain")
@@ -45,8 +46,10 @@ class VocabularyBlock(FeatureBlock):
         return self
 
     def fit_transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
-        """Fit, and transform the same rows in one pass over the text."""
+        """Fit, and transform the same rows in one pass over the text; many rows out of core, same bits."""
         self._check()
+        if len(texts) >= out_of_core.ROWS:
+            return self._fit_out_of_core(texts)
         learning = self._vectorizer(None)
         try:
             # No term can be in more rows than there are; scikit-learn calls that a wrong min_df.
@@ -86,6 +89,30 @@ class VocabularyBlock(FeatureBlock):
         """Take back what :meth:`state` gave."""
         self._keep(list(cast(Sequence[str], plain["terms"])), arrays["idf"].astype(np.float64))
 
+    def _fit_out_of_core(self, texts: Sequence[str]) -> csr_matrix:
+        learning = self._vectorizer(None)
+        rows = out_of_core.document_frequencies(self._read(texts), learning.build_analyzer())
+        met = [term for term, count in rows.items() if count >= self.min_df]
+        found = np.array([rows[term] for term in met], np.float64)
+        weighted = isinstance(learning, TfidfVectorizer)
+        idf = np.log((1.0 + len(texts)) / (1.0 + found)) + 1.0 if weighted else np.ones(len(met))
+        order = sorted(range(len(met)), key=met.__getitem__)
+        self._keep([met[k] for k in order], idf[order])
+        if not met:
+            return csr_matrix((len(texts), 0))
+        # Rows are scaled with their terms in the order they were met, as scikit-learn does in one pass:
+        # a sum in another order has other bits.
+        scaling = self._with_idf(met, idf)
+        column = np.empty(len(met), np.int32)
+        column[order] = np.arange(len(met), dtype=np.int32)
+        return out_of_core.spooled(
+            (
+                _renumbered(scaling.transform(self._read(texts[piece])), column)
+                for piece in out_of_core.pieces(len(texts))
+            ),
+            len(met),
+        )
+
     def _check(self) -> None:
         name = type(self).__name__
         if self.min_df < 1:
@@ -101,6 +128,17 @@ class VocabularyBlock(FeatureBlock):
         self.terms_ = terms
         self.idf_ = idf
         if terms:
-            self._fitted = self._vectorizer({term: column for column, term in enumerate(terms)})
-            if isinstance(self._fitted, TfidfVectorizer):
-                self._fitted.idf_ = idf
+            self._fitted = self._with_idf(terms, idf)
+
+    def _with_idf(self, terms: Sequence[str], idf: NDArray[np.float64]) -> CountVectorizer:
+        made = self._vectorizer({term: column for column, term in enumerate(terms)})
+        if isinstance(made, TfidfVectorizer):
+            made.idf_ = idf
+        return made
+
+
+def _renumbered(matrix: csr_matrix, column: NDArray[np.int32]) -> csr_matrix:
+    """The matrix with column k in the place ``column[k]``."""
+    moved = csr_matrix((matrix.data, column[matrix.indices], matrix.indptr), shape=matrix.shape)
+    moved.sort_indices()
+    return moved

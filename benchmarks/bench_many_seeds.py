@@ -17,7 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ class Task:
         network = model._network(True, self.classes, seed)
         if self.tiny:
             del network.module.encoder.layer[1:]  # type: ignore[union-attr, operator]
+            network.backbone.config.num_hidden_layers = 1
         return network
 
     def together(self, dtype: str, compiled: bool) -> Callable[[], None]:
@@ -193,6 +194,19 @@ def table(result: dict[str, object], timings: dict[str, Timing], task: Task) -> 
     return "\n".join(lines)
 
 
+def sides(task: Task, given: argparse.Namespace) -> dict[str, Callable[[], None]]:
+    """The contenders asked for, ours first."""
+    made = {
+        "together bfloat16": task.together("bfloat16", False),
+        "together bfloat16 compiled": task.together("bfloat16", True),
+        "together float32": task.together("float32", False),
+        "plain loop bfloat16": task.one_by_one("bfloat16"),
+        "Trainer bfloat16": task.trainer("bfloat16"),
+        "Trainer float32": task.trainer("float32"),
+    }
+    return {name: work for name, work in made.items() if name in given.sides.split(",")}
+
+
 def measure(given: argparse.Namespace, device: str) -> dict[str, object]:
     """Both sides in alternation."""
     rows = 16 if given.tiny else given.rows
@@ -204,19 +218,15 @@ def measure(given: argparse.Namespace, device: str) -> dict[str, object]:
         device=device,
         tiny=given.tiny,
     )
-    ours = "together bfloat16" + " compiled" * given.compile
-    sides = {
-        ours: task.together("bfloat16", given.compile),
-        "together float32": task.together("float32", False),
-        "plain loop bfloat16": task.one_by_one("bfloat16"),
-        "Trainer bfloat16": task.trainer("bfloat16"),
-        "Trainer float32": task.trainer("float32"),
-    }
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        timings = alternate(sides, rounds=given.rounds, warm_up=not given.tiny, again=0)
+        # Two steps of two seeds: libraries are loaded and kernels chosen before the clock runs.
+        for work in sides(replace(task, steps=2, seeds=2), given).values():
+            work()
+        timings = alternate(sides(task, given), rounds=given.rounds, warm_up=False, again=0)
+    ours = next(iter(timings))
     result: dict[str, Any] = {
         "measured": device == "cuda" and not given.tiny,
         "rows": rows,
@@ -226,10 +236,11 @@ def measure(given: argparse.Namespace, device: str) -> dict[str, object]:
         "target": TARGET,
         "machine": {**machine(), **graphics()},
         "timings": {side: timing.to_json() for side, timing in timings.items()},
-        "faster": {side: ratio(timings, ours, side) for side in sides if side != ours},
+        "faster": {side: ratio(timings, ours, side) for side in timings if side != ours},
         "macro_f1": task.macro_f1,
     }
-    best = max(("Trainer bfloat16", "Trainer float32"), key=lambda side: -result["faster"][side]["ratio"])
+    rivals = [side for side in result["faster"] if side.startswith("Trainer")]
+    best = min(rivals, key=lambda side: result["faster"][side]["ratio"])
     found = result["faster"][best]
     result["headlines"] = [_headline(f"{times(found)} against {best}", found["ratio"] >= TARGET)]
     result["table"] = table(result, timings, task)
@@ -255,7 +266,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--tiny", action="store_true", help="one layer, 16 rows, 2 steps: does it run?")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the stacked forward pass")
+    parser.add_argument(
+        "--sides",
+        default="together bfloat16,together float32,plain loop bfloat16,Trainer bfloat16,Trainer float32",
+        help="also: together bfloat16 compiled",
+    )
     parser.add_argument("--to", type=Path, help="folder for bench_many_seeds.json")
     given = parser.parse_args()
     named = f"--data {given.data.name} " if given.data else ""

@@ -21,6 +21,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
 from crossover.model.classifier import load, save
 from crossover.protocol.component import build, component, resolve
+from crossover.protocol.selection.rule import one_by_one, trial_settings
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
 PLAIN = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(CONF.glob("*.yaml"))}
@@ -31,6 +32,8 @@ LEARNS_NOTHING = {"external"}  # a class absent from train keeps the probability
 IGNORES_TRAINING_ORDER = {"majority": 0.0, "rules": 0.0, "external": 0.0, "naive_bayes": 0.0} | {
     "logistic_regression": 1e-4  # the optimum is unique, reached to the solver's tolerance
 }
+SHARES_A_PATH = {"logistic_regression": 1e-3, "probe": 1e-3}
+"""Trials begun from one another: what their predictions may differ by from those of a fit begun at 0."""
 QUICK = {"min_steps": 6, "max_steps": 6, "epochs": 1, "batch_size": 8}
 """Settings of training loops, kept short here; the contract holds at any length."""
 
@@ -263,6 +266,19 @@ def test_validation_rows_are_read_only_by_a_model_that_says_so(made_from, fitted
     proper(probabilities, len(TEST))
     if not model.wants_validation:
         np.testing.assert_array_equal(probabilities, fitted.predict_proba(TEST.texts))
+
+
+def test_trials_fitted_together_predict_as_fitted_alone_and_in_their_order(name, made_from, atol):
+    each = trial_settings(build(made_from).search_space, 3, seed=1)
+    trials, alone = (
+        [build(made_from.with_settings(**settings), seed=3, order_seed=3) for settings in each]
+        for _ in range(2)
+    )
+    together = list(trials[0].fit_each(iter(trials), TRAIN, CLASSES, TEST))
+    assert [model for model, _ in together] == trials
+    for (_, outcome), (_, expected) in zip(together, one_by_one(alone, TRAIN, CLASSES, TEST), strict=True):
+        proper(outcome, len(TEST))
+        np.testing.assert_allclose(outcome, expected, rtol=0, atol=SHARES_A_PATH.get(name, atol))
 
 
 def test_importing_the_models_loads_no_torch():

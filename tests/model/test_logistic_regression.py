@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression as Oracle
 from sklearn.pipeline import make_pipeline
 
 from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Rows
 from crossover.model.features.char_tfidf import CharTfidf
 from crossover.model.features.declared_meta import DeclaredMeta
 from crossover.model.features.stack import NOTHING
@@ -153,3 +154,59 @@ def test_a_second_fit_forgets_the_first():
     np.testing.assert_array_equal(
         again, LogisticRegression().fit(texts, labels, ["c0", "c1"]).predict_proba(texts)
     )
+
+
+STRENGTHS = [100.0, 1e4, 0.1, 3.0, 100.0, 30.0]
+"""As trials are drawn: the default first, the others in no order."""
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_trials_fitted_together_are_as_near_the_optimum_as_each_alone(classes):
+    texts, labels = rows(classes)
+    names = sorted(set(labels))
+    trials = [LogisticRegression(C=C) for C in STRENGTHS]
+    outcomes = trials[0].fit_each(iter(trials), Rows(texts, labels), names, Rows(texts[::3], labels[::3]))
+    for C, trial, (model, outcome) in zip(STRENGTHS, trials, outcomes, strict=True):
+        alone = LogisticRegression(C=C).fit(texts, labels, names)
+        closest = LogisticRegression(C=C, tol=1e-11).fit(texts, labels, names)
+        value = [objective_of(m, texts, labels) for m in (model, alone, closest)]
+        assert model is trial and value[0] <= max(value[1], value[2] * (1 + 1e-6))
+        np.testing.assert_allclose(outcome, closest.predict_proba(texts[::3]), atol=1e-3)
+        assert model.history_[0]["converged"] == 1 and model.parameters_ == alone.parameters_
+        assert model.coefficients().names == alone.coefficients().names
+
+
+def objective_of(model: LogisticRegression, texts: list[str], labels: list[str]) -> float:
+    own = [model.predict_proba(texts)[k, int(label[1])] for k, label in enumerate(labels)]
+    return float(-model.C * np.log(own).sum() + 0.5 * (model.weights_**2).sum())
+
+
+def test_trials_of_one_c_are_one_solution_so_that_the_default_wins_its_tie():
+    texts, labels = rows(2)
+    trials = [LogisticRegression(C=C) for C in STRENGTHS]
+    found = [o for _, o in trials[0].fit_each(trials, Rows(texts, labels), ["c0", "c1"], Rows(texts, labels))]
+    np.testing.assert_array_equal(found[0], found[4])
+
+
+def test_a_trial_whose_weights_are_not_finite_costs_its_own_place_only(monkeypatch):
+    solve_at = LogisticRegression._solve_at
+
+    def fragile(self, C, matrix, codes, begin):
+        (weights, intercept), entry = solve_at(self, C, matrix, codes, begin)
+        return (weights * (np.nan if C == 3.0 else 1.0), intercept), entry
+
+    monkeypatch.setattr(LogisticRegression, "_solve_at", fragile)
+    texts, labels = rows(2)
+    trials = [LogisticRegression(C=C) for C in STRENGTHS]
+    found = [o for _, o in trials[0].fit_each(trials, Rows(texts, labels), ["c0", "c1"], Rows(texts, labels))]
+    assert [isinstance(outcome, FloatingPointError) for outcome in found] == [C == 3.0 for C in STRENGTHS]
+    assert all(np.isfinite(found[k]).all() for k in (0, 1, 2, 4, 5))
+
+
+def test_a_fit_of_its_own_is_begun_at_0_whatever_was_fitted_before():
+    texts, labels = rows(3)
+    names = ["c0", "c1", "c2"]
+    expected = LogisticRegression(C=7.0).fit(texts, labels, names).weights_
+    model = LogisticRegression(C=7.0)
+    list(model.fit_each([LogisticRegression(C=1.0), model], Rows(texts, labels), names, Rows(texts, labels)))
+    np.testing.assert_array_equal(model.fit(texts, labels, names).weights_, expected)

@@ -12,10 +12,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Rows
 from crossover.model import runtime
 from crossover.model.classifier import load, save
 from crossover.model.embedding_cache import forget
 from crossover.model.encoder.encoder import Encoder
+from crossover.model.l2_path import solve_path
 from crossover.model.probe import Probe
 from crossover.protocol.component import component
 
@@ -173,3 +175,91 @@ def test_minilm_probe_finds_spam(minilm: Path, data_folder: Path) -> None:
     probe = Probe(Encoder(), C=0.01).fit(table["text"][:250], table["label"][:250], ["ham", "spam"])
     predicted = np.array(probe.classes_)[probe.predict_proba(table["text"][250:]).argmax(1)]
     assert (predicted == np.array(table["label"][250:])).mean() > 0.93
+
+
+def trials_of(encoder: Encoder, strengths: list[float], **others: object) -> list[Probe]:
+    return [Probe(encoder, C=C, **others) for C in strengths]  # type: ignore[arg-type]
+
+
+STRENGTHS = [0.1, 100.0, 1e-4, 3.0, 0.1, 0.03]
+"""As trials are drawn: the default first, the others in no order."""
+
+
+@pytest.mark.parametrize("kinds", [2, 3])
+def test_trials_fitted_together_predict_as_each_does_alone(encoder: Encoder, kinds: int) -> None:
+    texts, labels = rows(60, 0, kinds)
+    held = Rows(*rows(30, 1, kinds))
+    classes = ["ham", "other", "spam"]
+    trials = trials_of(encoder, STRENGTHS, class_weight="balanced", tol=1e-10)
+    for C, trial, (model, outcome) in zip(
+        STRENGTHS,
+        trials,
+        trials[0].fit_each(iter(trials), Rows(texts, labels), classes, held),
+        strict=True,
+    ):
+        alone = Probe(encoder, C=C, class_weight="balanced", tol=1e-10).fit(texts, labels, classes)
+        assert model is trial and not isinstance(outcome, FloatingPointError)
+        np.testing.assert_allclose(outcome, alone.predict_proba(held.texts), atol=1e-4)
+        np.testing.assert_array_equal(outcome, model.predict_proba(held.texts))
+        assert model.classes_ == tuple(classes) and model.parameters_ == alone.parameters_
+        assert model.history_[0]["converged"] == 1
+        np.testing.assert_array_equal(model.scale_, alone.scale_)
+
+
+def test_trials_fitted_together_embed_the_rows_once(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    encode = Encoder.encode
+    monkeypatch.setattr(
+        Encoder, "encode", lambda self, texts: (asked.append(len(texts)), encode(self, texts))[1]
+    )
+    trials = trials_of(encoder, STRENGTHS)
+    list(trials[0].fit_each(trials, Rows(*rows(40, 0)), ["ham", "spam"], Rows(*rows(10, 1))))
+    assert asked == [40, 10]
+    assert [trial.cost_.get("tokens", 0.0) > 0 for trial in trials] == [True] + [False] * 5
+
+
+def test_neither_the_order_of_the_rows_nor_of_the_trials_changes_a_bit(encoder: Encoder) -> None:
+    texts, labels = rows(40, 0)
+    held, classes = Rows(*rows(20, 1)), ["ham", "spam"]
+    order = np.random.default_rng(0).permutation(40).tolist()
+    found = {}
+    for name, strengths, places in (("as drawn", STRENGTHS, range(40)), ("mixed", STRENGTHS[::-1], order)):
+        given = Rows([texts[k] for k in places], [labels[k] for k in places])
+        trials = trials_of(encoder, strengths)
+        outcomes = trials[0].fit_each(trials, given, classes, held)
+        found[name] = {C: outcome for C, (_, outcome) in zip(strengths, outcomes, strict=True)}
+    for C in STRENGTHS:
+        np.testing.assert_array_equal(found["as drawn"][C], found["mixed"][C])
+
+
+def test_a_trial_that_fails_on_the_path_costs_no_other_trial(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path then fails as a whole, and each trial stands alone."""
+
+    def fragile(features, codes, strengths, *others):
+        if 100.0 in strengths:
+            raise FloatingPointError("the loss is nan")
+        return solve_path(features, codes, strengths, *others)
+
+    monkeypatch.setattr("crossover.model.probe.solve_path", fragile)
+    trials = trials_of(encoder, STRENGTHS)
+    held = Rows(*rows(10, 1))
+    outcomes = [o for _, o in trials[0].fit_each(trials, Rows(*rows(40, 0)), ["ham", "spam"], held)]
+    assert [isinstance(outcome, FloatingPointError) for outcome in outcomes] == [
+        C == 100.0 for C in STRENGTHS
+    ]
+    alone = Probe(encoder, C=3.0).fit(*rows(40, 0), ["ham", "spam"]).predict_proba(held.texts)
+    np.testing.assert_array_equal(outcomes[3], alone)
+
+
+@pytest.mark.parametrize("vector", [np.nan, np.inf])
+def test_vectors_that_are_no_numbers_are_refused(
+    encoder: Encoder, vector: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = dict.fromkeys(("tokens", "encode_seconds", "encode_seconds_cold", "cached_rows"), 0.0)
+    monkeypatch.setattr(Encoder, "encode", lambda self, texts: (np.full((len(texts), 3), vector), cost))
+    with np.errstate(invalid="ignore"), pytest.raises(FloatingPointError, match="not finite"):
+        Probe(encoder).fit(["a", "b"], ["x", "y"], ["x", "y"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_models import make_tiny
 from torch.nn.functional import cross_entropy
 
 from crossover.model import training_loop
@@ -21,7 +23,7 @@ from crossover.model.batching import (
 )
 from crossover.model.encoder.backbone import load_backbone
 from crossover.model.encoder.encoder import Encoder
-from crossover.model.training_loop import Network, Recipe, mean_loss, predict_logits, train
+from crossover.model.training_loop import Network, Recipe, _grouped, mean_loss, predict_logits, train
 
 TEXTS = [
     "free prize call now",
@@ -138,7 +140,7 @@ def test_groups_of_like_length_leave_the_gradient_of_the_whole_batch(tiny_model:
     tokens = net.backbone.tokenize([*TEXTS, "report " * 60])
     assert len(length_groups([padded_length(row) for row in tokens])) > 1
     goal, weight = torch.tensor([1, 0, 1, 0, 0]), torch.tensor([0.5, 2.0])
-    loss = training_loop._gradient(net, tokens, goal, weight, "float32")
+    loss = training_loop._gradient(partial(_grouped, net, "float32"), tokens, goal, weight)
     grouped = [p.grad.clone() for p in net.parameters()]
     net.zero_grad()
     whole = cross_entropy(net(tokens), goal, weight)
@@ -203,14 +205,16 @@ def test_a_gradient_that_is_not_finite_is_named_too(tiny_model: Path) -> None:
         train(net, net.backbone.tokenize(TEXTS), TARGETS, RECIPE)
 
 
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_memory_that_runs_out_names_the_longest_row(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str
 ) -> None:
-    net = network(tiny_model)
+    net = network(make_tiny(tmp_path / architecture, architecture))
 
     def full(*_: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
+    monkeypatch.setattr(training_loop.PackedNetwork, "logits", full)
     monkeypatch.setattr(net.backbone, "forward_pooled", full)
     with pytest.raises(MemoryError, match=r"step 1: .*4 rows \(longest: training row 4, \d+ tokens\); lower"):
         train(net, net.backbone.tokenize(TEXTS), TARGETS, RECIPE)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.data.bad_input import BadInput
-from crossover.protocol.component import Component, component
+from crossover.protocol.component import component
 from crossover.protocol.run_spec import RunSpec, Seeds, digest_of
 from crossover.split.nested_subsets import Subset
 
@@ -75,7 +75,7 @@ def test_json_round_trip_is_the_same_spec(name: str) -> None:
 
 
 def test_a_default_said_aloud_changes_no_name() -> None:
-    lr = Component(MODELS + "logistic_regression.LogisticRegression")
+    lr = component(MODELS + "logistic_regression.LogisticRegression")
     assert RunSpec(C, S, lr).digest == RunSpec(C, S, lr, None, "macro_f1", 1, "inside", Seeds(), None).digest
     said = component(MODELS + "logistic_regression.LogisticRegression", {"class_weight": None})
     assert RunSpec(C, S, said).digest == RunSpec(C, S, lr).digest

@@ -1,7 +1,7 @@
 """Selection: what may be read, what is held out, and which trial wins."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
 from crossover.protocol.selection.inside import Inside
-from crossover.protocol.selection.rule import fit_trials, rule_named, trial_settings
+from crossover.protocol.selection.rule import fit_trials, one_by_one, rule_named, trial_settings
 from crossover.protocol.selection.shared import Shared
 
 CLASSES = ("ham", "spam")
@@ -46,6 +46,9 @@ class Spy:
     def predict_proba(self, texts, meta=None):
         self.predicted.append(list(texts))
         return np.full((len(texts), 2), np.nan if self.settings.get("C") == 10.0 else 0.5)
+
+    def fit_each(self, trials, rows, classes, validation):
+        return one_by_one(trials, rows, classes, validation)
 
 
 def maker(early: bool = False, space: Mapping[str, Sequence[object]] = SPACE) -> tuple[Callable, list[Spy]]:
@@ -231,3 +234,39 @@ def test_a_rule_is_found_by_name_and_a_wrong_name_lists_them() -> None:
     assert isinstance(rule_named("inside"), Inside) and isinstance(rule_named("shared"), Shared)
     with pytest.raises(BadInput, match="'inside', 'shared'"):
         rule_named("outside")
+
+
+class Together(Spy):
+    """A Spy that fits its trials at once, as a model that shares work among them does."""
+
+    def fit_each(self, trials, rows, classes, validation):
+        yield from list(one_by_one(trials, rows, classes, validation))
+
+
+@pytest.mark.parametrize("rule", [Inside(), Shared()], ids=["inside", "shared"])
+@pytest.mark.parametrize("seed", range(6))
+def test_fitting_trials_together_or_one_by_one_selects_the_same(rule: Inside | Shared, seed: int) -> None:
+    found = []
+    for kind in (Spy, Together):
+
+        def make(settings: Mapping[str, object], kind: type[Spy] = kind) -> Spy:
+            return kind(settings, False, SPACE)
+
+        by_settings = rule.select(make, rows(20, 10), CLASSES, rows(6, 6, "s"), 6, level, seed)
+        found.append((by_settings.settings, by_settings.trials))
+    assert found[0] == found[1] and len(found[0][1]) == 6
+
+
+def test_one_by_one_fits_a_trial_only_when_its_turn_comes_and_outlives_one_that_diverges() -> None:
+    made: list[float] = []
+
+    def trials() -> Iterator[Spy]:
+        for C in (0.1, 100.0, 1.0):
+            made.append(C)
+            yield Spy({"C": C}, False, SPACE)
+
+    outcomes = []
+    for model, outcome in one_by_one(trials(), rows(4, 4), CLASSES, rows(2, 2, "v")):
+        assert made[-1] == model.settings["C"]
+        outcomes.append(str(outcome) if isinstance(outcome, FloatingPointError) else outcome.shape)
+    assert outcomes == [(4, 2), "loss is nan", (4, 2)]

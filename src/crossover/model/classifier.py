@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self, cast
 
@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows, sha256_file
 from crossover.protocol.component import Component, build
+from crossover.protocol.selection.rule import Outcome, one_by_one
 
 Arrays = dict[str, NDArray[np.generic]]
 Meta = Mapping[str, Sequence[object]]
@@ -71,6 +72,22 @@ class Classifier(ABC):
     @abstractmethod
     def predict_proba(self, texts: Sequence[str], meta: Meta | None = None) -> NDArray[np.float64]:
         """(texts, classes) probabilities, rows summing to 1, columns in the order of ``classes_``."""
+
+    def fit_each(
+        self, trials: Iterable[Self], rows: Rows, classes: Sequence[str], validation: Rows
+    ) -> Iterator[tuple[Self, Outcome]]:
+        """Fit tuning trials and predict ``validation``: each trial with its outcome, in their order.
+
+        A model that can share work among trials overrides this. Its trials may then differ from a ``fit`` of
+        their own within the solver's tolerance, no further, and a trial that fails costs no other.
+
+        Args:
+            trials: unfitted models of this class whose settings differ in ``search_space`` alone.
+            rows: training rows.
+            classes: the columns of the probabilities.
+            validation: rows to predict; fitting reads them where the model ``wants_validation``.
+        """
+        return one_by_one(trials, rows, classes, validation)
 
     @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, object]]:

@@ -46,8 +46,9 @@ class Finetune(Classifier):
             ``evaluate_every`` steps, and stop after ``patience`` looks without a better one.
         class_weights: weigh each class by rows / (classes x rows of the class).
         freeze_embeddings: leave the embeddings as they are.
-        freeze_layers: leave the embeddings and so many of the lowest layers as they are.
-        dtype: bfloat16 is mixed precision; weights stay float32.
+        freeze_layers: leave the embeddings and so many of the lowest layers as they are, without
+            dropout; what they make of a text is computed once (frozen_layers.py).
+        dtype: bfloat16 is mixed precision; weights, residual sums and the head stay float32.
         layer_decay: each layer's peak rate is this times that of the layer above it; the top layer
             has ``learning_rate``, the embeddings come below the lowest layer (Howard & Ruder 2018).
         lora_rank: train low-rank adapters beside the frozen linear maps of the layers, and the head
@@ -60,6 +61,8 @@ class Finetune(Classifier):
         seed: of the new weights and of dropout.
         order_seed: of the rows' order.
     """
+
+    behaviour_version: ClassVar[int] = 2  # 1: padded batches, torch's dropout, also in frozen layers
 
     search_space: ClassVar[Mapping[str, Sequence[object]]] = {
         "learning_rate": [2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3],  # the upper ones for training from scratch
@@ -208,6 +211,9 @@ class Finetune(Classifier):
         self.parameters_ = sum(p.numel() for p in self.network_.parameters() if p.requires_grad)
         self.history_ = course.history
         self.cost_ |= {"tokens": float(course.tokens), "steps": float(len(course.history))}
+        if course.encode_seconds_cold:
+            self.cost_["encode_seconds"] = course.encode_seconds
+            self.cost_["encode_seconds_cold"] = course.encode_seconds_cold
         if self.wants_validation:
             self.selected_ = {"steps": course.kept_step}
         return self
@@ -220,14 +226,20 @@ class Finetune(Classifier):
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """(texts, classes) logits; minus infinity in the column of a class absent from training."""
-        from crossover.model.training_loop import predict_logits
+        from crossover.model.frozen_layers import FEWEST_ROWS
+        from crossover.model.training_loop import frozen_layers_of, predict_logits
 
         self._require_fitted()
         tokens = self._tokenize(texts)
         self.cost_["tokens"] = self.cost_.get("tokens", 0.0) + sum(len(row) for row in tokens)
         logits = np.full((len(texts), len(self.classes_)), -np.inf)
         seen = [self.classes_.index(name) for name in self.present_]
-        logits[:, seen] = predict_logits(self.network_, tokens, self.dtype)
+        frozen = frozen_layers_of(self.network_, self.dtype) if len(texts) >= FEWEST_ROWS else None
+        logits[:, seen] = predict_logits(self.network_, tokens, self.dtype, frozen)
+        if frozen is not None:
+            self.cost_["encode_seconds"] = self.cost_.get("encode_seconds", 0.0) + frozen.seconds
+            cold = self.cost_.get("encode_seconds_cold", 0.0) + frozen.seconds_cold
+            self.cost_["encode_seconds_cold"] = cold
         return logits
 
     def state(self) -> tuple[Arrays, dict[str, object]]:
@@ -249,7 +261,8 @@ class Finetune(Classifier):
     def _trainable(self, seed: int) -> Network:
         """The network before its first step, what is not trained switched off."""
         network = self._network(self.pretrained, len(self.present_), seed)
-        self._freeze(network)
+        if self.freeze_embeddings or self.freeze_layers:
+            network.freeze(self.freeze_layers)
         return network
 
     def _network(self, pretrained: bool, outputs: int, seed: int = 0) -> Network:
@@ -305,17 +318,3 @@ class Finetune(Classifier):
                 f"({', '.join(self.present_)}); use early_stopping=false or more rows"
             )
         return self._tokenize(known.texts), [column[label] for label in known.labels]
-
-    def _freeze(self, network: Network) -> None:
-        """Switch gradients off in the embeddings and the lowest layers, as the settings say."""
-        if not (self.freeze_embeddings or self.freeze_layers):
-            return
-        layers = network.layers()
-        if self.freeze_layers > len(layers):
-            raise BadInput(
-                f"Finetune: freeze_layers={self.freeze_layers}, the model has {len(layers)} layers"
-            )
-        for parameter in network.embeddings():
-            parameter.requires_grad_(False)
-        for layer in layers[: self.freeze_layers]:
-            layer.requires_grad_(False)

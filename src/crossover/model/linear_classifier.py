@@ -64,6 +64,14 @@ class LinearClassifier(Classifier):
         meta: Meta | None = None,
     ) -> Self:
         """Fit the blocks, then the weights; ``validation`` is not read."""
+        matrix, codes, rows = self._prepare(texts, labels, classes, meta)
+        self._keep(self._solve(matrix, codes, rows))
+        return self
+
+    def _prepare(
+        self, texts: Sequence[str], labels: Sequence[str], classes: Sequence[str], meta: Meta | None
+    ) -> tuple[csr_matrix, NDArray[np.int64], Rows]:
+        """Check the rows and fit the blocks: what :meth:`_solve` takes."""
         self._begin(texts, labels, classes)
         self.present_ = tuple(name for name in classes if name in set(labels))
         code = {name: k for k, name in enumerate(self.present_)}
@@ -72,11 +80,18 @@ class LinearClassifier(Classifier):
         self.stack_ = self._new_stack()
         matrix = self.stack_.fit_transform(rows.texts, rows.meta)
         self._count_encoding()
-        self.weights_, self.intercept_ = self._solve(matrix, codes, rows)
+        return matrix, codes, rows
+
+    def _keep(self, found: Weights) -> None:
+        """Take the solver's weights.
+
+        Raises:
+            FloatingPointError: they are not finite.
+        """
+        self.weights_, self.intercept_ = found
         if not (np.isfinite(self.weights_).all() and np.isfinite(self.intercept_).all()):
             raise FloatingPointError(f"{type(self).__name__}: the weights are not finite")
         self.parameters_ = self.weights_.size + self.intercept_.size
-        return self
 
     def predict_proba(self, texts: Sequence[str], meta: Meta | None = None) -> NDArray[np.float64]:
         """(texts, classes) probabilities; a row depends on its own text and meta only, bit for bit."""

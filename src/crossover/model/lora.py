@@ -6,6 +6,7 @@ Torch all through: import it inside functions only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,9 @@ from transformers.pytorch_utils import Conv1D
 
 from crossover.data.bad_input import BadInput
 from crossover.model.batching import seed_of
-from crossover.model.training_loop import Network
+
+if TYPE_CHECKING:
+    from crossover.model.training_loop import Network
 
 LORA_STREAM = 3
 

@@ -2,7 +2,10 @@
 
 The recipe is that of Devlin et al. 2019 with what makes small sets trainable (Mosbach et al.
 2021, Zhang et al. 2021): bias correction, warm-up, and a number of steps that does not shrink
-with the rows. Torch all through: import it inside functions only.
+with the rows. What is computed fast is computed elsewhere: logits without padding (packed_network.py),
+a small embedding table (compact_vocabulary.py), frozen layers once (frozen_layers.py); the plain loop
+over the transformers module is the same up to rounding. Torch all through: import it inside functions
+only.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -26,10 +31,14 @@ from crossover.model.batching import (
     seed_of,
     training_order,
 )
+from crossover.model.compact_vocabulary import compact_vocabulary
+from crossover.model.dropout import Dropout
 from crossover.model.encoder.backbone import Backbone
+from crossover.model.frozen_layers import FrozenLayers
+from crossover.model.packed_network import PackedNetwork, packs
 
 DROPOUT_STREAM, HEAD_STREAM = 1, 2
-PREDICTION_BATCH = 32
+PREDICTION_BATCH, PREDICTED_AT_ONCE = 32, 1024
 
 Tokens = Sequence[Sequence[int]]
 """Token ids, one sequence a row."""
@@ -61,15 +70,28 @@ class Recipe:
 
 @dataclass
 class Course:
-    """How a training went: one entry a step, the step whose weights were kept, tokens read."""
+    """How a training went: one entry a step, the step whose weights were kept, tokens read.
+
+    ``encode_seconds`` went into the states above frozen layers; ``encode_seconds_cold`` would have, had
+    none been kept.
+    """
 
     history: list[dict[str, float]] = field(default_factory=list)
     kept_step: int = 0
     tokens: int = 0
+    encode_seconds: float = 0.0
+    encode_seconds_cold: float = 0.0
 
 
 class Network(nn.Module):
-    """Backbone, pooling, dropout and a linear head with ``outputs`` logits."""
+    """Backbone, pooling, dropout and a linear head with ``outputs`` logits.
+
+    Attributes:
+        frozen_layers: how many of the lowest layers, and the embeddings below them, are not trained
+            and have no dropout; see :meth:`freeze`.
+    """
+
+    frozen_layers = 0
 
     def __init__(self, backbone: Backbone, outputs: int, dropout: float, seed: int) -> None:
         super().__init__()
@@ -83,11 +105,37 @@ class Network(nn.Module):
         self.to(backbone.device)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """(rows, outputs) logits of token sequences, padded to the longest of them."""
+        """(rows, outputs) logits of token sequences, padded to the longest of them: the reference."""
         width = max(padded_length(row) for row in tokens)
         pooled = self.backbone.forward_pooled(*self.backbone.collate(tokens, width))
         logits: Tensor = self.head(self.dropout(pooled))
         return logits.float()
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, but for what is frozen."""
+        super().train(mode)
+        if mode and self.frozen_layers:
+            self.module.eval()
+            for layer in self.layers()[self.frozen_layers :]:
+                layer.train()
+        return self
+
+    def freeze(self, layers: int) -> None:
+        """Train neither the embeddings nor so many of the lowest layers, and drop nothing in these layers.
+
+        Raises:
+            BadInput: there are fewer layers.
+        """
+        if layers > len(self.layers()):
+            raise BadInput(f"Finetune: freeze_layers={layers}, the model has {len(self.layers())} layers")
+        self.frozen_layers = layers
+        for parameter in self.frozen_parameters():
+            parameter.requires_grad_(False)
+
+    def frozen_parameters(self) -> list[nn.Parameter]:
+        """Those of the embeddings and of the lowest ``frozen_layers`` layers."""
+        layers = self.layers()[: self.frozen_layers]
+        return [*self.embeddings(), *(p for layer in layers for p in layer.parameters())]
 
     def layers(self) -> list[nn.Module]:
         """The transformer's layers, lowest first.
@@ -137,14 +185,20 @@ def train(
         MemoryError: a batch does not fit; its size and longest row are named.
     """
     device = network.backbone.device
-    goal = torch.tensor(targets, device=device)
-    weights = None if class_weights is None else torch.tensor(class_weights, device=device)
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = _optimiser(network, recipe)
-    batches = training_order(len(tokens), recipe.batch_size, order_seed)
-    course = Course(kept_step=recipe.steps)
-    best_loss, best = math.inf, None
-    with _own_randomness(seed_of(seed, DROPOUT_STREAM), device):
+    stream = seed_of(seed, DROPOUT_STREAM)
+    with (
+        compact_vocabulary(network.module, tokens, network.backbone.pad_id) as vocabulary,
+        _own_randomness(stream, device),
+    ):
+        goal = torch.tensor(targets, device=device)
+        weights = None if class_weights is None else torch.tensor(class_weights, device=device)
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        optimiser = _optimiser(network, recipe)
+        batches = training_order(len(tokens), recipe.batch_size, order_seed)
+        frozen = frozen_layers_of(network, recipe.dtype)
+        forward = _forward(network, recipe.dtype, Dropout(stream), frozen)
+        course = Course(kept_step=recipe.steps)
+        best_loss, best = math.inf, None
         network.train()
         for step in range(1, recipe.steps + 1):
             rate = _schedule(step, recipe.planned_steps, recipe.warmup)
@@ -152,55 +206,98 @@ def train(
                 group["lr"] = group["peak"] * rate
             rows = next(batches)
             with _named_memory(step, rows, tokens):
-                loss = _gradient(network, [tokens[k] for k in rows], goal[rows], weights, recipe.dtype)
+                loss = _gradient(forward, [tokens[k] for k in rows], goal[rows], weights)
                 norm = float(nn.utils.clip_grad_norm_(trained, recipe.clip))
                 _check_finite(step, recipe, loss, norm, recipe.learning_rate * rate)
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
+            if vocabulary is not None:
+                vocabulary.decayed(optimiser)
             entry = {"step": float(step), "loss": loss, "gradient_norm": norm}
             course.history.append(entry | {"learning_rate": recipe.learning_rate * rate})
             course.tokens += sum(len(tokens[k]) for k in rows)
             if on_step is not None:
                 on_step(step, recipe.steps, f"loss {loss:.3f}")
             if validation is not None and (step % recipe.evaluate_every == 0 or step == recipe.steps):
-                found = mean_loss(network, *validation, recipe.dtype)
+                found = mean_loss(network, *validation, recipe.dtype, frozen)
                 course.history[-1]["validation_loss"] = found
                 if found < best_loss:
                     best_loss, best, course.kept_step = found, _copy(network), step
                 elif step - course.kept_step >= recipe.patience * recipe.evaluate_every:
                     break
                 network.train()
-    if best is not None:
-        network.load_state_dict(best)
+        if best is not None:
+            network.load_state_dict(best)
+        if frozen is not None:
+            course.encode_seconds, course.encode_seconds_cold = frozen.seconds, frozen.seconds_cold
     network.eval()
     return course
 
 
-def predict_logits(network: Network, tokens: Tokens, dtype: str = "float32") -> NDArray[np.float64]:
+def frozen_layers_of(network: Network, dtype: str) -> FrozenLayers | None:
+    """The states above the network's frozen layers; None where it has none, or is not computed packed."""
+    if not network.frozen_layers or not packs(network) or network.backbone.device.type != "cpu":
+        return None
+    return FrozenLayers(PackedNetwork(network, dtype))
+
+
+def predict_logits(
+    network: Network, tokens: Tokens, dtype: str = "float32", frozen: FrozenLayers | None = None
+) -> NDArray[np.float64]:
     """(rows, outputs) logits; a row's figures do not depend on the order of the rows."""
     network.eval()
     logits = np.zeros((len(tokens), network.head.out_features))
+    if packs(network) and network.backbone.device.type == "cpu":
+        packed = PackedNetwork(network, dtype)
+        for start in range(0, len(tokens), PREDICTED_AT_ONCE):
+            part = tokens[start : start + PREDICTED_AT_ONCE]
+            states = None if frozen is None else frozen.states(part)
+            logits[start : start + len(part)] = packed.evaluate(part, states).double().numpy()
+        return logits
     with torch.inference_mode(), _autocast(network, dtype):
         for rows in prediction_batches(tokens, PREDICTION_BATCH):
             logits[rows] = network([tokens[k] for k in rows]).double().cpu().numpy()
     return logits
 
 
-def mean_loss(network: Network, tokens: Tokens, targets: Sequence[int], dtype: str = "float32") -> float:
+def mean_loss(
+    network: Network,
+    tokens: Tokens,
+    targets: Sequence[int],
+    dtype: str = "float32",
+    frozen: FrozenLayers | None = None,
+) -> float:
     """Mean cross-entropy in nats, every row alike."""
-    logits = torch.from_numpy(predict_logits(network, tokens, dtype))
+    logits = torch.from_numpy(predict_logits(network, tokens, dtype, frozen))
     return float(cross_entropy(logits, torch.tensor(targets)))
 
 
-def _gradient(network: Network, tokens: Tokens, goal: Tensor, weights: Tensor | None, dtype: str) -> float:
-    """Add the gradient of the batch's loss and return the loss; rows run in groups of similar length."""
+def _gradient(
+    forward: Callable[[Tokens], Tensor], tokens: Tokens, goal: Tensor, weights: Tensor | None
+) -> float:
+    """Add the gradient of the batch's loss and return the loss."""
+    loss = cross_entropy(forward(tokens), goal, weights)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return float(loss.detach())
+
+
+def _forward(
+    network: Network, dtype: str, dropout: Dropout, frozen: FrozenLayers | None
+) -> Callable[[Tokens], Tensor]:
+    """The function from a batch's tokens to its logits: packed where that is known, else padded."""
+    if not packs(network):
+        return partial(_grouped, network, dtype)
+    packed = PackedNetwork(network, dtype, dropout)
+    return lambda tokens: packed.logits(tokens, None if frozen is None else frozen.states(tokens))
+
+
+def _grouped(network: Network, dtype: str, tokens: Tokens) -> Tensor:
+    """(rows, outputs) logits; rows run in groups of similar length, each padded to its longest."""
     groups = length_groups([padded_length(row) for row in tokens])
     with _autocast(network, dtype):
         logits = torch.cat([network([tokens[k] for k in group]) for group in groups])
-    goal = goal[[k for group in groups for k in group]]
-    loss = cross_entropy(logits, goal, weights)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return float(loss.detach())
+    place = {row: turn for turn, row in enumerate(row for group in groups for row in group)}
+    return logits[[place[row] for row in range(len(tokens))]]
 
 
 def _optimiser(network: Network, recipe: Recipe) -> torch.optim.AdamW:

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossover.model.token_products import product
+
 LEAST_HEIGHT = 32
 """Heights are this times a power of two, or a multiple of it: whole vectors of every processor, so
 that elementwise kernels have no rest to compute in another way."""
@@ -117,9 +119,7 @@ class PackedForward:
         hidden = _norm(layer.out_norm, _product(seen, layer.out.weight, layer.out.bias, height).add_(hidden))
         wide, narrow = layer.wide, layer.narrow
         pieces = [
-            functional.linear(
-                functional.gelu(functional.linear(piece, wide.weight, wide.bias)), narrow.weight, narrow.bias
-            )
+            product(functional.gelu(product(piece, wide.weight, wide.bias)), narrow.weight, narrow.bias)
             for piece in torch.split(hidden, height)
         ]
         return _norm(layer.norm, _joined(pieces).add_(hidden))
@@ -187,7 +187,7 @@ def _runs(lengths: Sequence[int]) -> list[tuple[int, int, int]]:
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor, height: int) -> Tensor:
-    return _joined([functional.linear(piece, weight, bias) for piece in torch.split(rows, height)])
+    return _joined([product(piece, weight, bias) for piece in torch.split(rows, height)])
 
 
 def _joined(pieces: list[Tensor]) -> Tensor:

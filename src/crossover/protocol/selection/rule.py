@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
+
+Outcome = NDArray[np.float64] | FloatingPointError
+"""What became of a trial: its probabilities of the validation rows, or what it failed of."""
 
 
 class Trainable(Protocol):
@@ -45,6 +48,15 @@ class Trainable(Protocol):
     ) -> NDArray[np.float64]:
         """Probabilities, one row a text."""
         ...
+
+    def fit_each(
+        self, trials: Iterable[Self], rows: Rows, classes: Sequence[str], validation: Rows
+    ) -> Iterator[tuple[Self, Outcome]]:
+        """Fit unfitted models that differ in searched settings alone; each with its outcome, in order."""
+        ...
+
+
+Trial = TypeVar("Trial", bound=Trainable)
 
 
 Factory = Callable[[Mapping[str, object]], Trainable]
@@ -111,13 +123,16 @@ def fit_trials(
     """
     best: tuple[tuple[float, ...], Trainable, dict[str, object]] | None = None
     log: list[dict[str, object]] = []
-    for settings in trial_settings(make({}).search_space, budget, seed):
+    default = make({})
+    trials = trial_settings(default.search_space, budget, seed)
+    fitted = default.fit_each((make(settings) for settings in trials), rows, classes, validation)
+    for settings, (model, outcome) in zip(trials, fitted, strict=True):
         try:
-            model = make(settings).fit(rows.texts, rows.labels, classes, validation, rows.meta)
-            probabilities = model.predict_proba(validation.texts, validation.meta)
-            if not np.isfinite(probabilities).all():
+            if isinstance(outcome, FloatingPointError):
+                raise outcome
+            if not np.isfinite(outcome).all():
                 raise FloatingPointError("its probabilities are not finite")
-            score = measure(validation.labels, probabilities)
+            score = measure(validation.labels, outcome)
         except FloatingPointError as error:
             log.append({"settings": settings, "failed": str(error)})
             continue
@@ -127,6 +142,20 @@ def fit_trials(
     if best is None:
         raise FloatingPointError(f"all {len(log)} tuning trials diverged: {log[0]['failed']}")
     return best[1], best[2], log
+
+
+def one_by_one(
+    trials: Iterable[Trial], rows: Rows, classes: Sequence[str], validation: Rows
+) -> Iterator[tuple[Trial, Outcome]]:
+    """Fit each trial by itself when its turn comes: what ``fit_each`` is unless work can be shared."""
+    for model in trials:
+        outcome: Outcome
+        try:
+            model.fit(rows.texts, rows.labels, classes, validation, rows.meta)
+            outcome = model.predict_proba(validation.texts, validation.meta)
+        except FloatingPointError as error:
+            outcome = error
+        yield model, outcome
 
 
 def rule_named(name: str) -> SelectionRule:

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from bench_many_seeds import encoded, read
-from bench_rounds import Timing, alternate, headline, machine, ratio, times, write
+from bench_rounds import AGAIN, Timing, alternate, headline, machine, ratio, times, write
 from sklearn.metrics import f1_score
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -151,7 +151,8 @@ def speed(task: Task, rounds: int) -> tuple[dict[str, Timing], dict[str, Timing]
             made, test = task.trainer(dtype, task.steps, 0, folder)
             training[f"Trainer {dtype}"] = made.train
             predicting[f"Trainer {dtype}"] = partial(made.predict, test)
-        return alternate(training, rounds), alternate(predicting, rounds, warm_up=False)
+        again = AGAIN if rounds > 1 else 0
+        return alternate(training, rounds, again=again), alternate(predicting, rounds, False, again)
 
 
 def quality(task: Task, steps: int, seeds: int) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def quality(task: Task, steps: int, seeds: int) -> dict[str, Any]:
 
 
 def told(task: Task, timings: Mapping[str, Timing], limit: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Each side's rate, and its share of what the machine's matrix products allow where it does all of them."""
+    """Each side's rate, and its share of what the machine's products allow where it does all of them."""
     examples = BATCH * task.steps
     work = arithmetic(task.texts, examples)
     sides: dict[str, dict[str, Any]] = {}

@@ -4,9 +4,9 @@
     python benchmarks/bench_many_seeds.py --device cpu --tiny                  a check that it runs, no figure
 
 Same training and test rows, batch size, number of steps, schedule and dtype on every side, MiniLM loaded
-anew for each run as a user's loop would. A round of each side in alternation; macro-F1 on the test rows
-beside the seconds. Writes bench_many_seeds.json into the folder --to; without CUDA it says "not measured" and
-why, unless told --device cpu.
+anew for each run of the rivals as a user's loop would. A round of each side in alternation; macro-F1 on the
+test rows beside the seconds. Writes bench_many_seeds.json into the folder --to; without CUDA it says "not
+measured" and why, unless told --device cpu.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from crossover.model import runtime
 from crossover.model.encoder.encoder import Encoder, locate
 from crossover.model.finetune import Finetune
 from crossover.model.many_seeds import Stack, seeds_together, train_together
+from crossover.model.trained_stacks import fresh_stack
 from crossover.model.training_loop import Network, predict_logits, train
 
 LENGTH, TARGET = 128, 8.0
@@ -91,7 +92,12 @@ class Task:
             model = self.model(dtype)
             seeds = seeds_together(0, 0, self.seeds)
             with runtime.use(runtime.Runtime(device=self.device)):
-                stack = Stack(self.network(model, seed) for seed, _ in seeds)
+                model.present_ = tuple(map(str, range(self.classes)))
+                stack = (
+                    Stack(self.network(model, s) for s, _ in seeds)
+                    if self.tiny
+                    else fresh_stack(model, seeds)
+                )
                 tokens = stack.pattern.backbone.tokenize(self.texts, LENGTH)
                 recipe = model._recipe(len(tokens))
                 train_together(stack, tokens, self.gold, recipe, seeds, compiled=compiled)
@@ -133,7 +139,7 @@ class Task:
         with tempfile.TemporaryDirectory() as out:
             settings = TrainingArguments(
                 output_dir=out, max_steps=self.steps, per_device_train_batch_size=self.batch, seed=seed,
-                per_device_eval_batch_size=32, learning_rate=5e-5, warmup_steps=round(0.1 * self.steps),
+                per_device_eval_batch_size=256, learning_rate=5e-5, warmup_steps=round(0.1 * self.steps),
                 weight_decay=0.01, bf16=dtype == "bfloat16", use_cpu=self.device == "cpu", report_to="none",
                 save_strategy="no", logging_strategy="no", disable_tqdm=True,
             )  # fmt: skip

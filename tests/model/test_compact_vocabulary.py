@@ -56,7 +56,9 @@ def compare(one: Network, other: Network, atol: float) -> None:
 def test_training_is_dense_adamw_for_every_row_of_the_table(tmp_path: Path, architecture: str) -> None:
     folder = make_tiny(tmp_path / architecture, architecture)
     (own, course), (expected, dense_course) = trained(folder, True), trained(folder, False)
-    losses, norms = ([[e[k] for e in c.history] for c in (course, dense_course)] for k in ("loss", "gradient_norm"))
+    losses, norms = (
+        [[e[k] for e in c.history] for c in (course, dense_course)] for k in ("loss", "gradient_norm")
+    )
     np.testing.assert_allclose(losses[0], losses[1], atol=2e-5)
     np.testing.assert_allclose(norms[0], norms[1], rtol=2e-3)
     compare(own, expected, 1e-4)
@@ -83,7 +85,9 @@ def test_rates_by_layer_reach_the_rows_that_only_decay(tiny_model: Path) -> None
 
 def test_validation_reads_the_whole_table_as_dense_training_would_have_it(tiny_model: Path) -> None:
     recipe = Recipe(12, 12, 1e-3, 1e-2, batch_size=3, weight_decay=0.9, evaluate_every=2, patience=2)
-    (own, course), (expected, dense_course) = (trained(tiny_model, c, recipe, watched=True) for c in (True, False))
+    (own, course), (expected, dense_course) = (
+        trained(tiny_model, c, recipe, watched=True) for c in (True, False)
+    )
     watched = [[e.get("validation_loss", 0.0) for e in c.history] for c in (course, dense_course)]
     np.testing.assert_allclose(watched[0], watched[1], atol=2e-5)
     assert course.kept_step == dense_course.kept_step

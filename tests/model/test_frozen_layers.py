@@ -15,7 +15,9 @@ from crossover.model.frozen_layers import FEWEST_ROWS, FrozenLayers, StateCache
 from crossover.model.packed_network import PackedNetwork
 from crossover.model.training_loop import Network, frozen_layers_of
 
-TEXTS = [f"{a} {b} call now" for a in ("free", "lunch", "win", "meeting") for b in ("prize", "cash report", "love")]
+TEXTS = [
+    f"{a} {b} call now" for a in ("free", "lunch", "win", "meeting") for b in ("prize", "cash report", "love")
+]
 LABELS = ["ham", "spam"] * 6
 SETTINGS = {"learning_rate": 3e-3, "head_learning_rate": 1e-2, "min_steps": 8, "epochs": 1, "batch_size": 5}
 
@@ -104,7 +106,9 @@ def test_other_seeds_and_sizes_take_what_is_kept_and_tell_what_it_cost(
     assert second.cost_["encode_seconds_cold"] == pytest.approx(first.cost_["encode_seconds_cold"], rel=0.5)
 
 
-@pytest.mark.parametrize("changes", [{"pretrained": False, "seed": 1}, {"dtype": "bfloat16"}, {"freeze_layers": 2}])
+@pytest.mark.parametrize(
+    "changes", [{"pretrained": False, "seed": 1}, {"dtype": "bfloat16"}, {"freeze_layers": 2}]
+)
 def test_other_weights_layers_or_arithmetic_are_other_states(
     tiny_model: Path, nothing_kept: StateCache, changes: dict[str, object]
 ) -> None:

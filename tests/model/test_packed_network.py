@@ -9,14 +9,14 @@ from tiny_models import make_tiny
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossover.model import packed_attention, packed_network
+from crossover.model import packed_attention, packed_network, runtime
 from crossover.model.dropout import Dropout
 from crossover.model.encoder.backbone import load_backbone
 from crossover.model.encoder.encoder import Encoder
 from crossover.model.lora import add_adapters
 from crossover.model.packed_attention import GROUP_COST, attend, attend_natively, lay_out
 from crossover.model.packed_network import PackedNetwork, packs
-from crossover.model.training_loop import Network, predict_logits
+from crossover.model.training_loop import Network, Recipe, predict_logits, train
 
 PACKED = ("bert", "electra", "distilbert")
 TEXTS = [
@@ -41,9 +41,11 @@ def tiny(folder: Path, architecture: str, **others: object) -> Network:
 
 def gradients(net: Network, logits: Tensor) -> dict[str, Tensor]:
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
-    pull = torch.linspace(-1, 2, logits.numel()).view(logits.shape)
+    pull = torch.linspace(-1, 2, logits.numel(), device=logits.device).view(logits.shape)
     found = torch.autograd.grad((logits * pull).sum(), list(trained.values()), allow_unused=True)
-    return {n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(trained.items(), found, strict=True)}
+    return {
+        n: torch.zeros_like(p) if g is None else g for (n, p), g in zip(trained.items(), found, strict=True)
+    }
 
 
 def compare(net: Network, rows: list[list[int]]) -> None:
@@ -51,7 +53,9 @@ def compare(net: Network, rows: list[list[int]]) -> None:
     torch.testing.assert_close(own, padded, rtol=1e-4, atol=1e-5)
     expected = gradients(net, padded)
     for name, found in gradients(net, own).items():
-        torch.testing.assert_close(found, expected[name], rtol=1e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            found, expected[name], rtol=1e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
@@ -195,3 +199,38 @@ def test_prediction_is_packed_and_equals_the_modules(tmp_path: Path) -> None:
     with torch.no_grad():
         np.testing.assert_allclose(predict_logits(net, rows), net.eval()(rows).numpy(), atol=1e-5)
     np.testing.assert_array_equal(predict_logits(net, rows), PackedNetwork(net).evaluate(rows).numpy())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.parametrize("architecture", PACKED)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_on_a_gpu_logits_and_gradients_are_those_of_the_transformers_module(
+    tmp_path: Path, architecture: str, dtype: str
+) -> None:
+    with runtime.use(runtime.Runtime(device="cuda")):
+        net = tiny(tmp_path, architecture)
+    rows = net.backbone.tokenize(TEXTS)
+    own = PackedNetwork(net, dtype, Dropout(0)).logits(rows)
+    with torch.autocast("cuda", torch.bfloat16, enabled=dtype == "bfloat16"):
+        padded = net(rows)
+    close = {"float32": 1e-3, "bfloat16": 0.05}[dtype]
+    torch.testing.assert_close(own, padded, rtol=close, atol=close)
+    expected = gradients(net, padded)
+    for name, found in gradients(net, own).items():
+        assert found.isfinite().all()
+        if name.endswith("weight") and "embeddings" not in name:
+            apart = (found - expected[name]).norm() / expected[name].norm()
+            assert apart < {"float32": 1e-2, "bfloat16": 0.1}[dtype], name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+def test_on_a_gpu_a_seed_fixes_a_training_with_dropout(tmp_path: Path) -> None:
+    losses = []
+    for seed in (0, 0, 1):
+        with runtime.use(runtime.Runtime(device="cuda")):
+            net = tiny(tmp_path, "bert", dropout=0.3, outputs=2)
+        recipe = Recipe(4, 4, 1e-3, 1e-2, batch_size=4, dtype="bfloat16")
+        course = train(net, net.backbone.tokenize(TEXTS), [0, 1, 0, 1, 1, 0, 0], recipe, seed)
+        losses.append([entry["loss"] for entry in course.history])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-2)
+    assert not np.allclose(losses[0], losses[2], rtol=1e-2)

@@ -58,9 +58,11 @@ def test_at_fixed_height_a_rows_bits_depend_on_nothing_but_the_row(kind: str, dt
         whole = linear(module, x, fixed_height=True)
         order = torch.randperm(len(x))
         assert torch.equal(linear(module, x[order], fixed_height=True), whole[order])
-        assert torch.equal(linear(module, x[HEIGHT : 2 * HEIGHT], fixed_height=True), whole[HEIGHT : 2 * HEIGHT])
-        loose = dict(rtol=0.05, atol=0.05) if dtype == torch.bfloat16 else dict(rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(whole.float(), module(x.float()), **loose)
+        assert torch.equal(
+            linear(module, x[HEIGHT : 2 * HEIGHT], fixed_height=True), whole[HEIGHT : 2 * HEIGHT]
+        )
+        loose = 0.05 if dtype == torch.bfloat16 else 1e-5
+        torch.testing.assert_close(whole.float(), module(x.float()), rtol=loose, atol=loose)
 
 
 def test_where_heights_differ_in_bits_products_are_cut_to_the_lowest(monkeypatch: pytest.MonkeyPatch) -> None:

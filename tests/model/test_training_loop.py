@@ -23,6 +23,7 @@ from crossover.model.batching import (
 )
 from crossover.model.encoder.backbone import load_backbone
 from crossover.model.encoder.encoder import Encoder
+from crossover.model.optimiser import adamw, schedule
 from crossover.model.training_loop import Network, Recipe, _grouped, mean_loss, predict_logits, train
 
 TEXTS = [
@@ -45,10 +46,10 @@ def weights(net: Network) -> dict[str, torch.Tensor]:
 
 
 def test_the_rate_rises_in_a_line_and_falls_in_a_line_to_its_last_step() -> None:
-    found = [training_loop._schedule(step, 10, 0.2) for step in range(1, 11)]
+    found = [schedule(step, 10, 0.2) for step in range(1, 11)]
     np.testing.assert_allclose(found, [1 / 2, 1, 8 / 9, 7 / 9, 6 / 9, 5 / 9, 4 / 9, 3 / 9, 2 / 9, 1 / 9])
-    assert training_loop._schedule(1, 1, 0.0) == 1
-    assert [training_loop._schedule(step, 4, 1.0) for step in (1, 4)] == [0.25, 1]
+    assert schedule(1, 1, 0.0) == 1
+    assert [schedule(step, 4, 1.0) for step in (1, 4)] == [0.25, 1]
 
 
 @given(st.integers(1, 40), st.integers(1, 20), st.integers(0, 3))
@@ -306,7 +307,7 @@ def test_layer_decay_lowers_the_peak_rate_layer_by_layer_and_leaves_head_and_wei
     recipe = Recipe(
         planned_steps=2, steps=2, learning_rate=1e-3, head_learning_rate=1e-2, layer_decay=0.5, batch_size=4
     )
-    optimiser = training_loop._optimiser(net, recipe)
+    optimiser = adamw(net, recipe)
     group_of = {id(p): group for group in optimiser.param_groups for p in group["params"]}
     assert len(group_of) == len(list(net.parameters())), "every parameter is in one group"
     for name, parameter in net.named_parameters():
@@ -317,7 +318,7 @@ def test_layer_decay_lowers_the_peak_rate_layer_by_layer_and_leaves_head_and_wei
 
 
 def test_a_layer_decay_of_one_groups_and_trains_as_before(tiny_model: Path) -> None:
-    assert len(training_loop._optimiser(network(tiny_model), RECIPE).param_groups) == 4
+    assert len(adamw(network(tiny_model), RECIPE).param_groups) == 4
     moved = {}
     for decay in (1.0, 0.5):
         net = network(tiny_model)

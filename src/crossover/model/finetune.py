@@ -17,6 +17,7 @@ from crossover.model.classifier import Arrays, Classifier, Meta
 from crossover.model.encoder.encoder import DTYPES, Encoder
 
 if TYPE_CHECKING:
+    from crossover.model.encoder.backbone import Backbone
     from crossover.model.training_loop import Network, Recipe, Tokens
 
 
@@ -258,18 +259,20 @@ class Finetune(Classifier):
         self.network_.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         self.network_.eval()
 
-    def _trainable(self, seed: int) -> Network:
-        """The network before its first step, what is not trained switched off."""
-        network = self._network(self.pretrained, len(self.present_), seed)
+    def _trainable(self, seed: int, backbone: Backbone | None = None) -> Network:
+        """The network before its first step, what is not trained switched off; ``backbone`` saves loading."""
+        network = self._network(self.pretrained, len(self.present_), seed, backbone)
         if self.freeze_embeddings or self.freeze_layers:
             network.freeze(self.freeze_layers)
         return network
 
-    def _network(self, pretrained: bool, outputs: int, seed: int = 0) -> Network:
+    def _network(
+        self, pretrained: bool, outputs: int, seed: int = 0, backbone: Backbone | None = None
+    ) -> Network:
         from crossover.model.encoder.backbone import load_backbone
         from crossover.model.training_loop import Network
 
-        backbone = load_backbone(self.encoder, pretrained, seed, self.dropout)
+        backbone = backbone or load_backbone(self.encoder, pretrained, seed, self.dropout)
         dropout = (
             getattr(backbone.config, "hidden_dropout_prob", 0.1) if self.dropout is None else self.dropout
         )

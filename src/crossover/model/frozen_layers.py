@@ -80,7 +80,7 @@ class FrozenLayers:
         network = packed.network
         digest = hashlib.sha256(network.backbone.config.to_json_string().encode())
         for parameter in network.frozen_parameters():
-            digest.update(parameter.detach().cpu().contiguous().numpy())
+            digest.update(parameter.detach().cpu().numpy().tobytes())
         self._key = f"{digest.hexdigest()} {packed.frozen} {packed.dtype} {packed.device}"
 
     def states(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:

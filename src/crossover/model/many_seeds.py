@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy, embedding, layer_norm
 
 from crossover.data.bad_input import BadInput
 from crossover.model.batching import PAD_MULTIPLE, seed_of, training_order
+from crossover.model.optimiser import adamw, schedule, set_rates
 from crossover.model.training_loop import (
     DROPOUT_STREAM,
     Course,
@@ -28,9 +29,7 @@ from crossover.model.training_loop import (
     _autocast,
     _check_finite,
     _named_memory,
-    _optimiser,
     _own_randomness,
-    _schedule,
 )
 
 STACKABLE = ("bert", "distilbert", "roberta", "electra", "modernbert")
@@ -147,9 +146,7 @@ def train_together(
     with _own_randomness(seed_of(seeds[0][0], DROPOUT_STREAM), device):
         stack.train()
         for step in range(1, recipe.steps + 1):
-            rate = _schedule(step, recipe.planned_steps, recipe.warmup)
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * rate
+            set_rates(optimiser, step, recipe)
             rows = [next(order) for order in orders]
             every = [k for batch in rows for k in batch]
             width, at = _padded(tokens, every), torch.tensor(rows, device=device)
@@ -178,7 +175,7 @@ def _course(figures: list[tuple[float, float]], recipe: Recipe, tokens: int) -> 
     """One member's history from its (loss, gradient norm) a step, or where it diverged."""
     course = Course(kept_step=recipe.steps, tokens=tokens)
     for step, (loss, norm) in enumerate(figures, 1):
-        rate = recipe.learning_rate * _schedule(step, recipe.planned_steps, recipe.warmup)
+        rate = recipe.learning_rate * schedule(step, recipe.planned_steps, recipe.warmup)
         try:
             _check_finite(step, recipe, loss, norm, rate)
         except FloatingPointError as error:
@@ -208,7 +205,7 @@ def _clip(parameters: Sequence[nn.Parameter], limit: float) -> Tensor:
 
 def _stacked_optimiser(stack: Stack, recipe: Recipe) -> torch.optim.AdamW:
     """The plain loop's optimiser over stacked weights: AdamW is elementwise, each run has its state."""
-    optimiser = _optimiser(stack.pattern, recipe)
+    optimiser = adamw(stack.pattern, recipe)
     names = {id(parameter): name for name, parameter in stack.pattern.named_parameters()}
     for group in optimiser.param_groups:
         group["params"] = [stack.stacked[names[id(parameter)]] for parameter in group["params"]]

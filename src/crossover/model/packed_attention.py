@@ -149,9 +149,9 @@ def attend_natively(
     else:
         (group,) = layout.groups
         shape = (group.texts, heads, group.length, -1)
-        split = [group.heads(x, heads).view(shape) for x in (query, key, value)]
+        q, k, v = (group.heads(x, heads).view(shape) for x in (query, key, value))
         mask = None if group.mask is None else group.mask.to(query.dtype)
-        seen = functional.scaled_dot_product_attention(*split, attn_mask=mask, dropout_p=rate)
+        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=rate)
         found = seen.transpose(1, 2).reshape(group.texts * group.length, -1)
         found = found if group.real is None else found.index_select(0, group.real)
     return functional.pad(found, (0, 0, 0, len(query) - len(found)))
@@ -174,7 +174,7 @@ class _Attention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         query: Tensor,
         key: Tensor,
@@ -200,7 +200,7 @@ class _Attention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         saved, heads = ctx.saved_tensors, ctx.heads
         of_query, of_key, of_value = (torch.zeros_like(gradient) for _ in range(3))
         for place, group in enumerate(ctx.groups):

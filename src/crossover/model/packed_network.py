@@ -114,14 +114,15 @@ class PackedNetwork:
             hidden = self._embedded(layout)
             for layer in self.layers[: self.frozen]:
                 hidden = self._layer(layer, hidden, layout)
-            for k, state in zip(members, hidden[: layout.tokens].split(layout.lengths), strict=True):
+            parts = torch.split(hidden[: layout.tokens], list(layout.lengths))
+            for k, state in zip(members, parts, strict=True):
                 found[k] = state.clone()
 
         self._in_batches(rows, work)
         return found
 
     def _in_batches(self, rows: Tokens, work: Callable[[Layout, list[int]], None]) -> None:
-        """Call ``work`` with batches of rows, in the order they lie; one thread each, several side by side."""
+        """Call ``work`` with batches of rows in the order they lie, a thread each, several side by side."""
 
         def batch(members: Sequence[int]) -> None:
             with torch.no_grad():  # each thread has a switch of its own

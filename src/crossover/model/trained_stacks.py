@@ -62,7 +62,7 @@ def trained_in_stack(
     seeds = many_seeds.seeds_together(model.seed, model.order_seed, cast(int, model.together))
 
     def train() -> tuple[Stack, list[Course | FloatingPointError]]:
-        stack = many_seeds.Stack(model._trainable(seed) for seed, _ in seeds)
+        stack = fresh_stack(model, seeds)
         tokens, recipe = model._tokenize(texts, stack.pattern), model._recipe(len(texts))
         return stack, many_seeds.train_together(
             stack, tokens, targets, recipe, seeds, class_weights, model.on_step
@@ -77,6 +77,17 @@ def trained_in_stack(
         raise FloatingPointError(*course.args)
     cost = {"encode_seconds": found.seconds * new, "encode_seconds_cold": found.seconds}
     return found.stack.member(place).to(device()), course, cost
+
+
+def fresh_stack(model: Finetune, seeds: Sequence[tuple[int, int]]) -> Stack:
+    """The networks of these (seed, order_seed) before their first step; pretrained weights are read once."""
+    from crossover.model.encoder.backbone import load_backbone
+    from crossover.model.many_seeds import Stack
+
+    if not model.pretrained:
+        return Stack(model._trainable(seed) for seed, _ in seeds)
+    loaded = load_backbone(model.encoder, True, 0, model.dropout)
+    return Stack(model._trainable(seed, loaded.copy()) for seed, _ in seeds)
 
 
 def _settings(model: Finetune) -> dict[str, object]:

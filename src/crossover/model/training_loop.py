@@ -35,10 +35,11 @@ from crossover.model.compact_vocabulary import compact_vocabulary
 from crossover.model.dropout import Dropout
 from crossover.model.encoder.backbone import Backbone
 from crossover.model.frozen_layers import FrozenLayers
+from crossover.model.optimiser import adamw, set_rates
 from crossover.model.packed_network import PackedNetwork, packs
 
 DROPOUT_STREAM, HEAD_STREAM = 1, 2
-PREDICTION_BATCH, PREDICTED_AT_ONCE = 32, 1024
+PREDICTION_BATCH, GPU_PREDICTION_BATCH, PREDICTED_AT_ONCE = 32, 256, 1024
 
 Tokens = Sequence[Sequence[int]]
 """Token ids, one sequence a row."""
@@ -175,63 +176,75 @@ def train(
 ) -> Course:
     """Train ``network`` in place on ``targets``, the column of each row's class.
 
-    The loss is cross-entropy, weighted by class where weights are given and divided by the
-    batch's weight. With ``validation`` the weights of the lowest validation loss are kept (the
-    first of equals), else the last. ``order_seed`` decides the rows' order, ``seed`` dropout;
-    no global random state is read or changed.
+    The loss is cross-entropy, weighted by class where weights are given and divided by the batch's
+    weight. With ``validation`` the weights of the lowest validation loss are kept (the first of equals),
+    else the last. ``order_seed`` decides the rows' order, ``seed`` dropout; global randomness is left alone.
 
     Raises:
         FloatingPointError: loss or gradient is not finite; step and learning rate are named.
         MemoryError: a batch does not fit; its size and longest row are named.
     """
-    device = network.backbone.device
-    stream = seed_of(seed, DROPOUT_STREAM)
-    with (
-        compact_vocabulary(network.module, tokens, network.backbone.pad_id) as vocabulary,
-        _own_randomness(stream, device),
-    ):
-        goal = torch.tensor(targets, device=device)
-        weights = None if class_weights is None else torch.tensor(class_weights, device=device)
+    device, stream = network.backbone.device, seed_of(seed, DROPOUT_STREAM)
+    goal = torch.tensor(targets, device=device)
+    weights = None if class_weights is None else torch.tensor(class_weights, device=device)
+    batches = training_order(len(tokens), recipe.batch_size, order_seed)
+    course, best = Course(kept_step=recipe.steps), _Best()
+    frozen = frozen_layers_of(network, recipe.dtype)
+    small_table = compact_vocabulary(network.module, tokens, network.backbone.pad_id)
+    with _own_randomness(stream, device), small_table as vocabulary:
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        optimiser = _optimiser(network, recipe)
-        batches = training_order(len(tokens), recipe.batch_size, order_seed)
-        frozen = frozen_layers_of(network, recipe.dtype)
+        optimiser = adamw(network, recipe)
         forward = _forward(network, recipe.dtype, Dropout(stream), frozen)
-        course = Course(kept_step=recipe.steps)
-        best_loss, best = math.inf, None
         network.train()
         for step in range(1, recipe.steps + 1):
-            rate = _schedule(step, recipe.planned_steps, recipe.warmup)
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * rate
+            rate = recipe.learning_rate * set_rates(optimiser, step, recipe)
             rows = next(batches)
             with _named_memory(step, rows, tokens):
                 loss = _gradient(forward, [tokens[k] for k in rows], goal[rows], weights)
                 norm = float(nn.utils.clip_grad_norm_(trained, recipe.clip))
-                _check_finite(step, recipe, loss, norm, recipe.learning_rate * rate)
+                _check_finite(step, recipe, loss, norm, rate)
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
             if vocabulary is not None:
                 vocabulary.decayed(optimiser)
-            entry = {"step": float(step), "loss": loss, "gradient_norm": norm}
-            course.history.append(entry | {"learning_rate": recipe.learning_rate * rate})
+            entry = {"step": float(step), "loss": loss, "gradient_norm": norm, "learning_rate": rate}
+            course.history.append(entry)
             course.tokens += sum(len(tokens[k]) for k in rows)
             if on_step is not None:
                 on_step(step, recipe.steps, f"loss {loss:.3f}")
             if validation is not None and (step % recipe.evaluate_every == 0 or step == recipe.steps):
                 found = mean_loss(network, *validation, recipe.dtype, frozen)
                 course.history[-1]["validation_loss"] = found
-                if found < best_loss:
-                    best_loss, best, course.kept_step = found, _copy(network), step
-                elif step - course.kept_step >= recipe.patience * recipe.evaluate_every:
+                if best.is_over(network, step, found, recipe):
                     break
                 network.train()
-        if best is not None:
-            network.load_state_dict(best)
-        if frozen is not None:
-            course.encode_seconds, course.encode_seconds_cold = frozen.seconds, frozen.seconds_cold
+        course.kept_step = best.restored(network) or course.kept_step
+    if frozen is not None:
+        course.encode_seconds, course.encode_seconds_cold = frozen.seconds, frozen.seconds_cold
     network.eval()
     return course
+
+
+@dataclass
+class _Best:
+    """The lowest validation loss so far, with its step and weights."""
+
+    loss: float = math.inf
+    step: int = 0
+    weights: dict[str, Tensor] | None = None
+
+    def is_over(self, network: Network, step: int, loss: float, recipe: Recipe) -> bool:
+        """Note a loss; whether ``patience`` evaluations have passed without a better one."""
+        if loss < self.loss:
+            self.loss, self.step, self.weights = loss, step, _copy(network)
+            return False
+        return self.weights is not None and step - self.step >= recipe.patience * recipe.evaluate_every
+
+    def restored(self, network: Network) -> int:
+        """Give the network these weights; their step, 0 where there are none."""
+        if self.weights is not None:
+            network.load_state_dict(self.weights)
+        return self.step
 
 
 def frozen_layers_of(network: Network, dtype: str) -> FrozenLayers | None:
@@ -254,8 +267,9 @@ def predict_logits(
             states = None if frozen is None else frozen.states(part)
             logits[start : start + len(part)] = packed.evaluate(part, states).double().numpy()
         return logits
+    size = PREDICTION_BATCH if network.backbone.device.type == "cpu" else GPU_PREDICTION_BATCH
     with torch.inference_mode(), _autocast(network, dtype):
-        for rows in prediction_batches(tokens, PREDICTION_BATCH):
+        for rows in prediction_batches(tokens, size):
             logits[rows] = network([tokens[k] for k in rows]).double().cpu().numpy()
     return logits
 
@@ -298,50 +312,6 @@ def _grouped(network: Network, dtype: str, tokens: Tokens) -> Tensor:
         logits = torch.cat([network([tokens[k] for k in group]) for group in groups])
     place = {row: turn for turn, row in enumerate(row for group in groups for row in group)}
     return logits[[place[row] for row in range(len(tokens))]]
-
-
-def _optimiser(network: Network, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; biases and normalisation weights do not decay, head and layers have rates of their own."""
-    depth = _depths(network) if recipe.layer_decay != 1.0 else {}
-    groups: dict[tuple[bool, bool, int], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        if parameter.requires_grad:
-            key = (name.startswith("head."), parameter.ndim > 1, depth.get(id(parameter), 0))
-            groups.setdefault(key, []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": parameters,
-                "peak": recipe.head_learning_rate
-                if head
-                else recipe.learning_rate * recipe.layer_decay**below,
-                "weight_decay": recipe.weight_decay if decays else 0.0,
-            }
-            for (head, decays, below), parameters in groups.items()
-        ],
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        fused=True,
-    )
-
-
-def _depths(network: Network) -> dict[int, int]:
-    """How far below the top layer each parameter (by id) lies; those above all layers are left out."""
-    layers = network.layers()
-    depths = {
-        id(parameter): below
-        for below, layer in enumerate(reversed(layers))
-        for parameter in layer.parameters()
-    }
-    return {**{id(parameter): len(layers) for parameter in network.embeddings()}, **depths}
-
-
-def _schedule(step: int, planned: int, warmup: float) -> float:
-    """Share of the peak rate at ``step`` = 1, 2, ...: up to 1 in a line, then down towards 0."""
-    rising = max(1, round(warmup * planned))
-    if step <= rising:
-        return step / rising
-    return (planned + 1 - step) / (planned + 1 - rising)
 
 
 def _check_finite(step: int, recipe: Recipe, loss: float, norm: float, rate: float) -> None:

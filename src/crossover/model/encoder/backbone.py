@@ -6,6 +6,7 @@ independent of its company is in batch_plan.py.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import threading
@@ -48,6 +49,10 @@ class Backbone:
         self.pad_id = _first_of(tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
         # XLNet was trained with its padding, and its CLS token, at the other end.
         self.pad_left = self.config.model_type == "xlnet"
+
+    def copy(self) -> Backbone:
+        """One with weights of its own; the tokenizer is shared."""
+        return copy.deepcopy(self, {id(self.tokenizer): self.tokenizer})
 
     @property
     def device(self) -> torch.device:

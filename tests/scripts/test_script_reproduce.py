@@ -19,16 +19,11 @@ def digest(command: Command, mail: list[str]) -> str:
     return ended.stdout.splitlines()[-1].split("/")[-1]
 
 
-def given(command: Command, *words: str):
-    """The script takes no override of the mirror's: ``--store`` keeps it from being added."""
-    return command("reproduce", *words, "--store=again")
-
-
 def test_a_run_is_found_by_the_beginning_of_its_digest_and_is_identical(
     digest: str, command: Command, home: Path
 ) -> None:
     before = left_in(home / "again")
-    ended = given(command, digest[:5])
+    ended = command("reproduce", "store=again", digest[:5])
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines()[-1] == (
         "identical: predictions and every score are equal to the bit, in the same environment"
@@ -39,7 +34,7 @@ def test_a_run_is_found_by_the_beginning_of_its_digest_and_is_identical(
 
 
 def test_an_audit_says_the_same_of_two_fresh_processes(digest: str, command: Command) -> None:
-    ended = given(command, digest, "--audit")
+    ended = command("reproduce", "store=again", digest, "--audit")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "first" in ended.stdout and ended.stdout.splitlines()[-1].startswith("identical: ")
 
@@ -51,14 +46,14 @@ def test_another_result_ends_with_1_and_says_where(digest: str, command: Command
     plain["scores"]["accuracy"]["value"] -= 0.01
     plain["history"] = [{"step": 1.0, "loss": 0.5}]
     file.write_text(json.dumps(plain), encoding="utf-8")
-    ended = given(command, digest)
+    ended = command("reproduce", "store=again", digest)
     assert ended.returncode == 1
     *_, parting, verdict = ended.stdout.splitlines()
     assert verdict == "different: the same environment, but other bits: accuracy"
     assert parting == "training parts at step 1: steps taken 1.0 then, 0.0 now"
     plain["environment"]["versions"]["numpy"] = "1.0.0"
     file.write_text(json.dumps(plain), encoding="utf-8")
-    ended = given(command, digest)
+    ended = command("reproduce", "store=again", digest)
     assert ended.returncode == 1 and "environment: versions.numpy: 1.0.0 then, " in ended.stdout
     assert "beyond the tolerance: accuracy" in ended.stdout
     file.write_text(kept, encoding="utf-8")
@@ -70,7 +65,7 @@ def test_an_edited_row_is_bad_input(digest: str, command: Command, home: Path) -
     table = pq.read_table(file)
     texts = [*table["text"].to_pylist()[:-1], "edited"]
     pq.write_table(table.set_column(table.column_names.index("text"), "text", pa.array(texts)), file)
-    ended = given(command, digest)
+    ended = command("reproduce", "store=again", digest)
     file.write_bytes(kept)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: again/corpora/") and "damaged" in ended.stderr
@@ -80,15 +75,15 @@ def test_an_edited_row_is_bad_input(digest: str, command: Command, home: Path) -
 @pytest.mark.parametrize(
     ("words", "say"),
     [
-        (["ffff", "--store=again"], "no run whose digest begins with 'ffff'"),
+        (["ffff", "--store=again"], "no finished run whose digest begins with 'ffff'"),
         (["0", "store=nowhere"], "store=nowhere: there is no store there"),
-        (["../x", "--store=again"], "no run whose digest"),
+        (["../x", "--store=again"], "no finished run whose digest"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(
     words: list[str], say: str, digest: str, command: Command, home: Path
 ) -> None:
-    ended = command("reproduce", *words, *([] if "--store=again" in words else ["--threads=1"]))
+    ended = command("reproduce", *words)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: ") and say in ended.stderr and ended.stderr.count("\n") == 1
     assert not (home / "nowhere").exists()

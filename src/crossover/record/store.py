@@ -30,18 +30,18 @@ FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cach
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that ended in an error: its last one, how often it failed, and its folder's name."""
+    """A run that ended in an error: its last one, how often it failed, and what runs it again."""
 
     spec: RunSpec
     error: str
     times: int
-    folder: str
+    command: str = ""
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, object], times: int, folder: str) -> Failure:
+    def from_json(cls, plain: Mapping[str, object], times: int, where: str) -> Failure:
         """From a failure.json."""
-        spec = RunSpec.from_json(cast(Mapping[str, object], plain["spec"]), f"failed/{folder}/failure.json")
-        return cls(spec, str(plain["error"]), times, folder)
+        spec = RunSpec.from_json(cast(Mapping[str, object], plain["spec"]), where)
+        return cls(spec, str(plain["error"]), times, str(plain.get("command", "")))
 
 
 class Store:
@@ -177,42 +177,28 @@ class Store:
         """Names of the finished runs, sorted."""
         return sorted(f.name for f in (self.root / "runs").iterdir() if not f.name.startswith("."))
 
-    def failures(self) -> list[Failure]:
+    def failed_runs(self) -> list[Failure]:
         """The runs that failed and were not finished since, by digest, each by its last error."""
-        last: dict[str, tuple[int, str]] = {}
+        last: dict[str, int] = {}
         for folder in (self.root / "failed").iterdir():
             digest, _, count = folder.name.partition("-")
             if count.isdigit() and not self.has_run(digest):
-                last[digest] = max(last.get(digest, (0, "")), (int(count), folder.name))
-        return [
-            Failure.from_json(_read_json(self.root / "failed" / name / "failure.json"), count, name)
-            for _, (count, name) in sorted(last.items())
-        ]
-
-    def failure(self, digest: str) -> Failure:
-        """How this run failed last.
-
-        Raises:
-            BadInput: it did not, or was finished since.
-        """
-        for failure in self.failures():
-            if failure.spec.digest == digest:
-                return failure
-        raise BadInput(f"{self.root} holds no failure of run {digest}")
+                last[digest] = max(last.get(digest, 0), int(count))
+        files = {name: self.root / "failed" / f"{name}-{k}" / "failure.json" for name, k in last.items()}
+        return [Failure.from_json(_read_json(files[n]), last[n], str(files[n])) for n in sorted(last)]
 
     def find(self, prefix: str) -> str:
-        """The digest of the one run, finished or failed, whose digest begins so.
+        """The digest of the one finished run whose digest begins so.
 
         Raises:
             BadInput: there is none, or more than one.
         """
-        names = {*self.digests(), *(failure.spec.digest for failure in self.failures())}
-        found = sorted(name for name in names if prefix and name.startswith(prefix))
+        found = [name for name in self.digests() if prefix and name.startswith(prefix)]
         if len(found) == 1:
             return found[0]
         if not found:
             raise BadInput(
-                f"{self.root} holds no run whose digest begins with {prefix!r}; "
+                f"{self.root} holds no finished run whose digest begins with {prefix!r}; "
                 f"see them with python scripts/runs.py store={self.root}"
             )
         first = ", ".join(found[:5])

@@ -21,9 +21,9 @@ from crossover.model.runtime import Runtime
 from crossover.protocol.component import Component, build, resolve
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.environment import thread_count
-from crossover.record.reproduction import DIFFERENT, IDENTICAL, Reproduction, compare, tolerances_of
+from crossover.record.reproduction import DIFFERENT, Reproduction, compare, tolerances_of
 from crossover.record.run_record import RunRecord
-from crossover.record.store import Failure, Store
+from crossover.record.store import Store
 
 HASH_SEEDS = ("0", "123")
 """PYTHONHASHSEED of the two processes of an audit: the order of sets must decide nothing."""
@@ -48,7 +48,7 @@ def check_inputs(spec: RunSpec, store: Store) -> None:
         _check_files(part)
 
 
-def reproduce(
+def again(
     record: RunRecord,
     store: Store,
     threads: int | None = None,
@@ -68,24 +68,6 @@ def reproduce(
         except Failed as error:
             return _unfinished(error)
         return compare(record, now, tolerances_of(record, store.runs()))
-
-
-def fails_again(failure: Failure, store: Store) -> tuple[str, str]:
-    """Run a failed spec again: *identical* where it ends in the same error, else *different*, and why.
-
-    Raises:
-        BadInput: corpus or split is missing or changed.
-    """
-    split, corpus = store.split(failure.spec.split), store.corpus(failure.spec.corpus)
-    split.verify(corpus)
-    with _aside(failure.spec, store) as fresh:
-        try:
-            _run(failure.spec, fresh, Runtime(fresh.cache))
-        except Failed as error:
-            if str(error) == failure.error:
-                return IDENTICAL, f"it fails again with the same error: {error}"
-            return DIFFERENT, f"it fails with another error: {error}; it was: {failure.error}"
-    return DIFFERENT, f"it finishes now; it was: {failure.error}. Give the command of its study again"
 
 
 def audit(record: RunRecord, store: Store, threads: int | None = None) -> Reproduction:
@@ -143,7 +125,7 @@ def _in_fresh_process(
     root, threads = str(store.root.resolve()), str(around.threads or 0)
     words = [root, record.digest, str(fresh.root), threads, around.device]
     ended = subprocess.run(
-        [sys.executable, "-m", "crossover.rerun", *words], env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "crossover.reproduce", *words], env=environment, capture_output=True, text=True
     )
     if ended.returncode:
         raise Failed((ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"])[-1])

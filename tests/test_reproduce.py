@@ -13,10 +13,9 @@ import pytest
 import yaml
 from toy import bayes, logistic, toy_corpus, toy_store
 
-from crossover import experiment, rerun
+from crossover import experiment, reproduce
 from crossover.compose import part
 from crossover.data.bad_input import BadInput
-from crossover.launch.in_process import InProcess
 from crossover.model.runtime import Runtime
 from crossover.protocol.component import Component, resolve
 from crossover.protocol.run_spec import RunSpec, Seeds
@@ -71,7 +70,7 @@ def test_one_result_of_each_method_is_reproduced_to_the_bit(
     name: str, tmp_path: Path, tiny_model: Path
 ) -> None:
     store, record = stored(tmp_path, model_of(name, tiny_model, tmp_path), 3)
-    found = rerun.reproduce(store.run(record.digest), store)
+    found = reproduce.again(store.run(record.digest), store)
     assert (found.kind, found.environment, found.parting) == (IDENTICAL, (), None)
     assert found.same_predictions and {score.difference for score in found.scores} <= {0.0, None}
 
@@ -79,7 +78,7 @@ def test_one_result_of_each_method_is_reproduced_to_the_bit(
 def test_nothing_of_the_store_is_touched_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     store, record = stored(tmp_path, bayes())
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    rerun.reproduce(record, store)
+    reproduce.again(record, store)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
@@ -89,7 +88,7 @@ def test_the_run_is_done_again_and_not_found_again(tmp_path: Path, monkeypatch: 
     fitted = []
     original = experiment.build
     monkeypatch.setattr(experiment, "build", lambda *a, **k: fitted.append(a) or original(*a, **k))
-    rerun.reproduce(record, store)
+    reproduce.again(record, store)
     assert fitted
 
 
@@ -101,7 +100,7 @@ def test_an_edited_row_is_refused_by_the_name_of_its_corpus(tmp_path: Path) -> N
     texts[5] += " edited"
     pq.write_table(table.set_column(table.column_names.index("text"), "text", pa.array(texts)), file)
     with pytest.raises(BadInput, match=rf"{record.spec.corpus}.*damaged"):
-        rerun.reproduce(record, store)
+        reproduce.again(record, store)
 
 
 @pytest.mark.parametrize(("kind", "say"), [("corpora", "no corpus"), ("splits", "no split")])
@@ -110,7 +109,7 @@ def test_what_is_gone_is_named(kind: str, say: str, tmp_path: Path) -> None:
     (folder,) = (store.root / kind).iterdir()
     folder.rename(tmp_path / "gone")
     with pytest.raises(BadInput, match=say):
-        rerun.reproduce(record, store)
+        reproduce.again(record, store)
 
 
 def test_other_weights_are_refused_by_their_hash_before_anything_is_fitted(
@@ -126,7 +125,7 @@ def test_other_weights_are_refused_by_their_hash_before_anything_is_fitted(
     weights.write_bytes(bytes(data))
     monkeypatch.setattr(experiment, "run", lambda *a, **k: pytest.fail("fitted"))
     with pytest.raises(BadInput, match=r"weights_sha256 is now [0-9a-f]{16}.*the record names [0-9a-f]{16}"):
-        rerun.reproduce(record, store)
+        reproduce.again(record, store)
 
 
 def test_another_predictions_file_is_refused(tmp_path: Path, tiny_model: Path) -> None:
@@ -134,14 +133,14 @@ def test_another_predictions_file_is_refused(tmp_path: Path, tiny_model: Path) -
     file = tmp_path / "external.parquet"
     pq.write_table(pq.read_table(file).slice(1), file)
     with pytest.raises(BadInput, match=r"external\.parquet: its sha256 is now"):
-        rerun.reproduce(record, store)
+        reproduce.again(record, store)
 
 
 def test_another_behaviour_version_is_refused(tmp_path: Path) -> None:
     store, record = stored(tmp_path, bayes())
     older = replace(record, spec=replace(record.spec, model=replace(record.spec.model, version=9)))
     with pytest.raises(BadInput, match="behaviour version"):
-        rerun.reproduce(older, store)
+        reproduce.again(older, store)
 
 
 def test_another_version_of_a_package_is_listed_and_equal_bits_are_still_called_identical(
@@ -149,7 +148,7 @@ def test_another_version_of_a_package_is_listed_and_equal_bits_are_still_called_
 ) -> None:
     store, record = stored(tmp_path, logistic())
     record = edited(store, record.digest, versions={"numpy": "1.0.0", "wandb": "0.1"})
-    found = rerun.reproduce(record, store)
+    found = reproduce.again(record, store)
     assert [(name, then) for name, then, _ in found.environment] == [("versions.numpy", "1.0.0")]
     assert found.kind == IDENTICAL and "another environment" in found.why
 
@@ -162,9 +161,9 @@ def test_other_numbers_under_another_version_are_within_tolerance_and_under_the_
     plain = json.loads(file.read_text())
     plain["scores"]["log_loss"]["value"] += 1e-9
     file.write_text(json.dumps(plain))
-    found = rerun.reproduce(store.run(record.digest), store)
+    found = reproduce.again(store.run(record.digest), store)
     assert found.kind == DIFFERENT and found.why == "the same environment, but other bits: log_loss"
-    found = rerun.reproduce(edited(store, record.digest, versions={"numpy": "1.0.0"}), store)
+    found = reproduce.again(edited(store, record.digest, versions={"numpy": "1.0.0"}), store)
     assert found.kind == WITHIN
     assert {s.name: s.kind for s in found.scores}["log_loss"] == WITHIN
 
@@ -175,8 +174,8 @@ def test_other_threads_are_another_environment_and_the_record_s_are_taken_by_def
     """A tiny network on one thread and on two: equal or not, never judged as the same environment."""
     store, record = stored(tmp_path, model_of("finetune", tiny_model, tmp_path))
     assert {count for count in record.environment["threads"].values() if isinstance(count, int)} == {1}
-    assert rerun.reproduce(record, store).environment == ()
-    found = rerun.reproduce(record, store, threads=2)
+    assert reproduce.again(record, store).environment == ()
+    found = reproduce.again(record, store, threads=2)
     assert ("threads.torch", "1", "2") in found.environment
     assert found.kind in (IDENTICAL, WITHIN) or "beyond the tolerance" in found.why
 
@@ -185,11 +184,13 @@ def test_an_audit_runs_twice_in_fresh_processes_that_hash_differently(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, record = stored(tmp_path, logistic())
-    seen, original = [], rerun.subprocess.run
+    seen, original = [], reproduce.subprocess.run
     monkeypatch.setattr(
-        rerun.subprocess, "run", lambda *a, **k: seen.append(k["env"]["PYTHONHASHSEED"]) or original(*a, **k)
+        reproduce.subprocess,
+        "run",
+        lambda *a, **k: seen.append(k["env"]["PYTHONHASHSEED"]) or original(*a, **k),
     )
-    found = rerun.audit(record, store)
+    found = reproduce.audit(record, store)
     assert seen == ["0", "123"]
     assert (found.kind, found.environment) == (IDENTICAL, ())
     assert len(found.scores) == len(record.scores)
@@ -205,17 +206,5 @@ def test_a_run_that_fails_this_time_is_different_and_says_the_error(
         raise FloatingPointError("training diverged at step 3")
 
     monkeypatch.setattr(experiment, "run", diverge)
-    found = rerun.reproduce(record, store)
+    found = reproduce.again(record, store)
     assert found.kind == DIFFERENT and "diverged at step 3" in found.why
-
-
-def test_a_failure_is_reproduced_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, record = stored(tmp_path, bayes())
-    bad = replace(record.spec, subset=Subset("natural", 10_000, 0))
-    list(InProcess().launch([bad], store))
-    failure = store.failure(bad.digest)
-    kind, why = rerun.fails_again(failure, store)
-    assert kind == IDENTICAL and "10000 training rows were asked" in why
-    assert rerun.fails_again(replace(failure, error="another"), store)[0] == DIFFERENT
-    assert rerun.fails_again(replace(failure, spec=record.spec), store)[1].startswith("it finishes now")
-    assert not store.has_run(bad.digest) and store.failure(bad.digest).times == 1

@@ -89,6 +89,12 @@ def test_the_tolerance_is_the_spread_over_seeds_of_the_same_draw_where_three_are
     assert found["mcc"].value == DEFAULT_TOLERANCE and "equal scores" in found["mcc"].source
 
 
+def test_seeds_that_change_nothing_leave_the_default_and_no_rounding_of_their_mean() -> None:
+    """(0.35 + 0.35 + 0.35) / 3 is not 0.35 in floating point."""
+    found = tolerances_of(record(0.35), [record(0.35, 1), record(0.35, 2)])["accuracy"]
+    assert (found.value, found.source) == (1e-3, "the default: 3 seeds give equal scores")
+
+
 def test_with_fewer_seeds_the_tolerance_is_the_default_and_says_so() -> None:
     found = tolerances_of(record(0.8), [record(0.7, 1)])["accuracy"]
     assert (found.value, found.source) == (1e-3, "the default: 2 of 3 seeds known")

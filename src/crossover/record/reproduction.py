@@ -141,13 +141,13 @@ def _comparison(
 
 
 def _tolerance(values: Sequence[float]) -> Tolerance:
-    if len(values) >= FEWEST_SEEDS:
-        mean = math.fsum(values) / len(values)
-        spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-        if spread > 0:
-            return Tolerance(spread, f"SD over {len(values)} seeds")
+    if len(values) < FEWEST_SEEDS:
+        return Tolerance(DEFAULT_TOLERANCE, f"the default: {len(values)} of {FEWEST_SEEDS} seeds known")
+    if len(set(values)) == 1:  # asked of the values themselves: their mean may be a rounding off
         return Tolerance(DEFAULT_TOLERANCE, f"the default: {len(values)} seeds give equal scores")
-    return Tolerance(DEFAULT_TOLERANCE, f"the default: {len(values)} of {FEWEST_SEEDS} seeds known")
+    mean = math.fsum(values) / len(values)
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return Tolerance(spread, f"SD over {len(values)} seeds")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -140,24 +140,24 @@ def test_a_wandb_that_never_answers_is_waited_for_once_and_no_longer_than_said(
     began = time.monotonic()
     for seed in range(20):
         mirror.run(with_seed(record, seed), tmp_path / "wandb")
-    assert time.monotonic() - began < 0.2, "no run waits"
+    assert not fake.begun, "no run waits"
     with pytest.warns(UserWarning, match="behind by 20 runs"):
         mirror.finish()
-    assert time.monotonic() - began < 2 and len(fake.begun) == 1
+    assert time.monotonic() - began < 20 and len(fake.begun) == 1
     ever.set()
 
 
 def test_a_slow_wandb_gets_what_its_time_allows_and_the_rest_is_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(monkeypatch, FakeWandb(on_init=lambda: time.sleep(0.1)))
-    mirror, record = WandbMirror("offline", patience=0.5), record_of(tmp_path)
+    put(monkeypatch, FakeWandb(on_init=lambda: time.sleep(0.5)))
+    mirror, record = WandbMirror("offline", patience=1.2), record_of(tmp_path)
     for seed in range(30):
         mirror.run(with_seed(record, seed), tmp_path / "wandb")
     began = time.monotonic()
     with pytest.warns(UserWarning, match="behind by"):
         mirror.finish()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10, "thirty would take fifteen seconds"
     sent = len(list((tmp_path / "wandb" / "mirrored").iterdir()))
     assert 1 <= sent == 30 - mirror.behind
 

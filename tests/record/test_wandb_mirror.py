@@ -189,6 +189,19 @@ def test_while_runs_are_made_the_mirror_takes_under_one_percent_of_the_time(
     assert len(sent) == 500 and mirror.behind == 0
 
 
+def test_of_two_processes_that_got_the_same_run_the_later_one_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, record = FakeWandb(), record_of(tmp_path)
+    put(monkeypatch, fake)
+    one, other = WandbMirror("offline"), WandbMirror("offline")
+    for mirror in (one, other):
+        mirror.run(record, tmp_path / "wandb")
+    one.finish()
+    other.finish()
+    assert len(fake.begun) == 1 and other.behind == 0
+
+
 def test_what_was_sent_is_not_sent_again_but_to_another_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -188,6 +188,8 @@ class WandbMirror:
     def _send_one(self, seconds: float) -> None:
         """Send the first that waits; a sending that does not end in time is left behind with its thread."""
         entry = self._waiting.popleft()
+        if self._is_sent(entry):  # by another process on this store, while it waited here
+            return
         errors: list[BaseException] = []
 
         def send() -> None:

@@ -88,12 +88,22 @@ def test_a_metric_or_size_that_cannot_be_is_refused_with_what_there_is() -> None
         Filter(size="many")
 
 
-def test_a_failure_is_listed_with_its_error_and_the_command_that_runs_it_again(filled) -> None:
+def test_a_failure_is_listed_with_its_last_error_and_how_often_it_failed(filled) -> None:
     store, _, bad = filled
     (table,) = listing(store, Filter(), failed=True)
     assert column(table, "run") == [bad.digest] and column(table, "times") == [2]
     assert "9000 training rows were asked" in str(column(table, "error")[0])
-    assert column(table, "again with") == ["the command it came from"]
+
+
+def test_a_failed_run_is_run_again_by_its_own_command_else_by_that_of_a_study_that_wants_it() -> None:
+    spec = RunSpec("c" * 16, "d" * 16, bayes())
+    own, none = Failure(spec, "error", 1, "its own"), Failure(spec, "error", 1)
+    for failure, commands, said in (
+        (own, {spec.digest: "the study's"}, "its own"),
+        (none, {spec.digest: "the study's"}, "the study's"),
+        (none, {}, "the command it came from"),
+    ):
+        assert column(failures_table([failure], Filter(), commands), "again with") == [said]
 
 
 def test_a_study_says_what_is_finished_failed_and_missing_and_how_to_go_on(filled, tmp_path: Path) -> None:
@@ -107,7 +117,7 @@ def test_a_study_says_what_is_finished_failed_and_missing_and_how_to_go_on(fille
     )
     runs, failures, missing = listing(store, Filter(), study="compare-1")
     assert set(column(runs, "run")) == {spec.digest for spec in specs[:2]}
-    assert column(failures, "again with") == ["python scripts/study.py study=compare"]
+    assert column(failures, "run") == [bad.digest]
     assert column(missing, "run") == [never.digest] and found.sentence in missing.note
     save_plan(store, "compare-1", specs[:2], 0, "python scripts/study.py study=compare")
     assert needs(store, "comp").sentence == "compare-1: 2 of 2 runs finished"

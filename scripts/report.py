@@ -1,7 +1,6 @@
-"""Tell again: a stored study's page from its verdict.json, or every run of the store as a table.
+"""Tell again: a stored study's tables, and its page from its verdict.json. Single runs: scripts/runs.py
 
 python scripts/report.py of=crossover-0123456789abcdef
-python scripts/report.py
 """
 
 from crossover.compose import DONE, Composed, command
@@ -9,21 +8,15 @@ from crossover.compose import DONE, Composed, command
 
 def task(composed: Composed) -> int:
     """Print the tables; for a study, write its page again."""
-    from rich.console import Console
-
-    from crossover.report.runs_table import runs_table
-    from crossover.report.tables import to_rich
-    from crossover.report.terminal import print_verdict
+    from crossover.data.bad_input import BadInput
+    from crossover.report.terminal import print_tables, print_verdict
     from crossover.report.verdict_page import stored_verdict, verdict_tables, write_report
 
-    store, console = composed.store, Console(width=160)
     if composed.cfg.of is None:
-        console.print(to_rich(runs_table(record.to_json() for record in store.runs())))
-        return DONE
-    folder = store.root / "studies" / str(composed.cfg.of)
+        raise BadInput("of= names the study to tell again; runs are listed by python scripts/runs.py")
+    folder = composed.store.root / "studies" / str(composed.cfg.of)
     verdict = stored_verdict(folder)
-    for table in verdict_tables(verdict):
-        console.print(to_rich(table))
+    print_tables(verdict_tables(verdict))
     print_verdict(verdict, write_report(verdict, folder))
     return DONE
 

@@ -13,17 +13,16 @@ def task(composed: Composed) -> int:
     from crossover.record import ledger
 
     mirror, spec, store = composed.mirror, composed.run_spec, composed.store
-    known = store.has_run(spec.digest)
     with progress() as bars:
         outcome = next(iter(composed.launcher(bars.on_step).launch([spec], store)))
     if outcome.record is None:
         print_failures([outcome], store.root)
         return SOME_FAILED
     ledger.note_look(store.root, composed.split.test_fingerprint, f"run-{spec.digest}", "one run")
-    if not known:
-        mirror.run(outcome.record, store.root / "wandb")
     print_run(outcome.record.to_json())
     print(f"run: {store.root / 'runs' / spec.digest}", flush=True)
+    mirror.run(outcome.record, store.root / "wandb")
+    mirror.finish()
     return DONE
 
 

@@ -15,7 +15,7 @@ def task(composed: Composed) -> int:
     from crossover.report.study_report import publish
     from crossover.report.verdict_page import stored_verdict
     from crossover.study.expected import expected
-    from crossover.study.study import run
+    from crossover.study.study import run, study_name
 
     if composed.cfg.dry_run:
         print_plan(expected(composed.study, composed.store))
@@ -26,9 +26,9 @@ def task(composed: Composed) -> int:
         def ended(outcome: Outcome) -> None:
             bars.run_done()
             if outcome.record:
-                mirror.run(outcome.record, store.root / "wandb")
+                mirror.run(outcome.record, store.root / "wandb", [study_name(study)])
 
-        result = run(study, composed.launcher(bars.on_step), store, bars.batch, ended)
+        result = run(study, composed.launcher(bars.on_step), store, bars.batch, ended, composed.invocation)
     report = publish(result, study, store, composed.invocation, mirror)
     print_failures(result.failures, store.root)
     print_verdict(stored_verdict(report.parent), report)

@@ -63,7 +63,9 @@ def command(home: Path) -> Command:
     """``command("run", "store=x", ...)``: the process's end, W&B off unless the overrides say."""
 
     def give(script: str, *words: str) -> subprocess.CompletedProcess[str]:
-        off = [] if any(word.startswith(("wandb.", "--")) for word in words) else ["wandb.mode=disabled"]
+        composes = script not in ("reproduce", "runs")
+        told = any(word.startswith(("wandb.", "--")) for word in words)
+        off = ["wandb.mode=disabled"] if composes and not told else []
         return subprocess.run(
             [sys.executable, str(SCRIPTS / f"{script}.py"), *words, *off],
             cwd=home,

@@ -80,6 +80,18 @@ def test_the_root_lists_every_group_once_and_composes() -> None:
     assert composed()["data"]["_target_"]
 
 
+def test_the_sweep_in_the_docs_composes_as_wandb_would_call_it() -> None:
+    text = (ROOT / "docs" / "wandb.md").read_text(encoding="utf-8")
+    sweep = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    assert (ROOT / sweep["program"]).is_file()
+    first = {
+        name: given.get("values", [given.get("value")])[0] for name, given in sweep["parameters"].items()
+    }
+    words = [word for word in sweep["command"] if not word.startswith("$")]
+    found = composed(*words, *(f"{name}={value}" for name, value in first.items()))
+    assert found["model"]["C"] == 0.1 and found["data"]["label"] == "kind"
+
+
 @pytest.mark.parametrize("choice", sorted(p.stem for p in (CONF / "study").glob("*.yaml")))
 def test_another_arm_can_be_added_from_the_command_line(choice: str) -> None:
     arms = composed(f"study={choice}", "+model@study.arms.svm=linear_svm")["study"]["arms"]

@@ -14,6 +14,7 @@ from toy import bayes, logistic, toy_store
 from crossover import experiment
 from crossover.data.bad_input import BadInput
 from crossover.launch.in_process import InProcess
+from crossover.model.runtime import Runtime
 from crossover.protocol.run_spec import RunSpec, Seeds
 from crossover.split.nested_subsets import Subset, subset_ids
 
@@ -109,6 +110,42 @@ def test_an_unknown_metric_or_rule_is_refused_by_name(tmp_path: Path) -> None:
         experiment.run(spec_of(corpus, split, metric="macrof1"), store)
     with pytest.raises(BadInput, match="inside"):
         experiment.run(spec_of(corpus, split, selection="outside"), store)
+
+
+def test_the_threads_of_a_record_are_those_of_its_run(tmp_path: Path) -> None:
+    store, corpus, split = toy_store(tmp_path)
+    kept = experiment.run(spec_of(corpus, split), store, Runtime(threads=1)).environment["threads"]
+    assert {count for count in kept.values() if isinstance(count, int)} == {1}
+
+
+LIMITED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from toy import toy_store
+from crossover import experiment
+from crossover.model.runtime import Runtime
+from crossover.protocol.component import component
+from crossover.protocol.run_spec import RunSpec
+from crossover.split.nested_subsets import Subset
+assert "torch" not in sys.modules
+store, corpus, split = toy_store(Path(sys.argv[1]))
+encoder = component("crossover.model.encoder.encoder.Encoder", {{"name": {model!r}, "max_length": 32}})
+probe = component("crossover.model.probe.Probe", {{"encoder": encoder}})
+spec = RunSpec(corpus.fingerprint, split.fingerprint, probe, Subset("natural", 40, 0))
+record = experiment.run(spec, store, Runtime(store.cache, threads=1))
+print(record.environment["threads"]["torch"])
+"""
+
+
+def test_a_limit_of_threads_holds_for_a_torch_that_the_run_itself_loads(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    code = LIMITED.format(tests=str(Path(__file__).parent), model=str(tiny_model))
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    said = subprocess.run(command, env=free, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "1"
 
 
 SCRIPT = """

@@ -50,6 +50,7 @@ def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> R
     with runtime.use(around), pools().limit(limits=around.threads):
         selected, cost = _fit(spec, corpus, split, train_ids)
         predictions, predicting = _predict(spec, selected, corpus, split, train_ids)
+        surroundings = capture()  # in here: the threads are those of the run
     stored = predictions.to_parquet()
     record = RunRecord(
         spec=spec,
@@ -58,7 +59,7 @@ def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> R
         predictions_sha256=hashlib.sha256(stored).hexdigest(),
         history=cast(Classifier, selected.model).history_,
         trials=selected.trials,
-        environment=capture(),
+        environment=surroundings,
         recipe={
             "corpus": corpus.name,
             "split": dict(split.recipe),

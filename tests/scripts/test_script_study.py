@@ -102,7 +102,7 @@ def test_an_interrupted_and_killed_study_resumes_and_ends_as_one_that_was_not(
     code, shown = ended_by(signal.SIGKILL, words, runs, 4, home)
     assert code == -signal.SIGKILL, "killed before it ended"
     kept = {path: (path / "record.json").stat().st_mtime_ns for path in runs.glob("[!.]*")}
-    assert 4 <= len(kept) < 56 and not list((home / "killed" / "studies").iterdir())
+    assert 4 <= len(kept) < 56 and not list((home / "killed" / "studies").rglob("verdict.json"))
     planned = command("study", *words, "--dry-run", "wandb.mode=disabled")
     assert re.search(rf"^new: \d+ runs, kept: {len(kept)}, decided later: \d+$", planned.stdout, re.MULTILINE)
     ended = command("study", *words)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,28 @@ def current() -> Runtime:
 def use(runtime: Runtime) -> Iterator[Runtime]:
     """Make ``runtime`` current inside the block."""
     token = _current.set(runtime)
+    before = limit_torch()
     try:
         yield runtime
     finally:
         _current.reset(token)
+        if before is not None:
+            _torch().set_num_threads(before)
+
+
+def limit_torch() -> int | None:
+    """Give torch the runtime's number of threads; returns the number before, None where nothing was done.
+
+    A limit set from outside does not reach torch's own matrix library, nor a torch that is loaded
+    later: whoever loads it first calls this.
+    """
+    threads = current().threads
+    if threads is None or _torch() is None:
+        return None
+    before = int(_torch().get_num_threads())
+    _torch().set_num_threads(threads)
+    return before
+
+
+def _torch() -> Any:
+    return sys.modules.get("torch")

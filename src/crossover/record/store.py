@@ -12,6 +12,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -20,10 +21,27 @@ import pyarrow.parquet as pq
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Card, Corpus
 from crossover.data.truth import Truth
+from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
 FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that ended in an error: its last one, how often it failed, and what runs it again."""
+
+    spec: RunSpec
+    error: str
+    times: int
+    command: str = ""
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, object], times: int, where: str) -> Failure:
+        """From a failure.json."""
+        spec = RunSpec.from_json(cast(Mapping[str, object], plain["spec"]), where)
+        return cls(spec, str(plain["error"]), times, str(plain.get("command", "")))
 
 
 class Store:
@@ -46,6 +64,17 @@ class Store:
                 f"store={self.root}: {error.strerror} (user {os.getuid()}); "
                 "name a folder you can write with store=..."
             ) from None
+
+    @classmethod
+    def existing(cls, root: Path | str) -> Store:
+        """A store that is there already: a name misspelt makes no new one.
+
+        Raises:
+            BadInput: there is none.
+        """
+        if not (Path(root) / "runs").is_dir():
+            raise BadInput(f"store={root}: there is no store there; name one with store=...")
+        return cls(root)
 
     @property
     def cache(self) -> Path:
@@ -136,9 +165,44 @@ class Store:
 
     def runs(self) -> Iterator[RunRecord]:
         """Every finished run, by digest."""
-        for folder in sorted((self.root / "runs").iterdir()):
-            if not folder.name.startswith("."):
-                yield self.run(folder.name)
+        for digest in self.digests():
+            yield self.run(digest)
+
+    def plain_runs(self) -> Iterator[Mapping[str, object]]:
+        """Every record.json by digest, as plain values; nothing is checked but that it is whole."""
+        for digest in self.digests():
+            yield _read_json(self.root / "runs" / digest / "record.json")
+
+    def digests(self) -> list[str]:
+        """Names of the finished runs, sorted."""
+        return sorted(f.name for f in (self.root / "runs").iterdir() if not f.name.startswith("."))
+
+    def failed_runs(self) -> list[Failure]:
+        """The runs that failed and were not finished since, by digest, each by its last error."""
+        last: dict[str, int] = {}
+        for folder in (self.root / "failed").iterdir():
+            digest, _, count = folder.name.partition("-")
+            if count.isdigit() and not self.has_run(digest):
+                last[digest] = max(last.get(digest, 0), int(count))
+        files = {name: self.root / "failed" / f"{name}-{k}" / "failure.json" for name, k in last.items()}
+        return [Failure.from_json(_read_json(files[n]), last[n], str(files[n])) for n in sorted(last)]
+
+    def find(self, prefix: str) -> str:
+        """The digest of the one finished run whose digest begins so.
+
+        Raises:
+            BadInput: there is none, or more than one.
+        """
+        found = [name for name in self.digests() if prefix and name.startswith(prefix)]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise BadInput(
+                f"{self.root} holds no finished run whose digest begins with {prefix!r}; "
+                f"see them with python scripts/runs.py store={self.root}"
+            )
+        first = ", ".join(found[:5])
+        raise BadInput(f"{prefix!r} is the beginning of {len(found)} runs ({first}); give more digits")
 
     def commit_run(self, record: RunRecord, predictions: bytes) -> RunRecord:
         """Write a run by one rename; the loser of a race discards its copy.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -11,6 +12,8 @@ from crossover.protocol.run_spec import RunSpec
 from crossover.report.chart_style import metric_title
 from crossover.report.plain_values import Plain, mapping, number, text
 from crossover.report.tables import Cell, Column, Interval, Table
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def runs_table(records: Iterable[Plain]) -> Table:
@@ -67,13 +70,11 @@ def _row(members: list[tuple[RunSpec, Plain]]) -> tuple[Cell, ...]:
             (number(score, "low"), number(score, "high")),
             f"test rows ({text(score, 'method', '?')})",
         )
-    settings = cast(Mapping[str, object], spec.model.to_json().get("settings", {}))
-    shown = "; ".join(f"{name} = {value}" for name, value in sorted(settings.items()))
     return (
         spec.corpus,
         spec.split,
         spec.model.name,
-        "; ".join(part for part in (shown, _protocol(spec)) if part) or "defaults",
+        settings_in_words(spec),
         spec.subset.size if spec.subset else None,
         metric_title(spec.metric),
         mean,
@@ -82,6 +83,27 @@ def _row(members: list[tuple[RunSpec, Plain]]) -> tuple[Cell, ...]:
         len(by_draw),
         how,
     )
+
+
+def settings_in_words(spec: RunSpec) -> str:
+    """What of the model's settings and of the protocol differs from the defaults, else ``defaults``."""
+    settings = cast(Mapping[str, object], spec.model.to_json().get("settings", {}))
+    shown = "; ".join(f"{name} = {_in_words(value)}" for name, value in sorted(settings.items()))
+    return "; ".join(part for part in (shown, _protocol(spec)) if part) or "defaults"
+
+
+def _in_words(value: object) -> str:
+    """A setting: a component as ``word_tfidf(min_df = 2)``, a SHA-256 by its first digits."""
+    if isinstance(value, Mapping):
+        inner = value.get("settings", {}) if "target" in value else value
+        shown = ", ".join(f"{name} = {_in_words(item)}" for name, item in sorted(inner.items()))
+        if "target" not in value:
+            return shown
+        name = str(value["target"]).split(".")[-2]
+        return f"{name}({shown})" if shown else name
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_words, value))}]"
+    return value[:8] if isinstance(value, str) and _SHA256.fullmatch(value) else str(value)
 
 
 def _protocol(spec: RunSpec) -> str:

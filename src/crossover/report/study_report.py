@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from crossover.record import ledger
+from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.verdict_page import write_report
@@ -40,7 +41,9 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     text = json.dumps(verdict, ensure_ascii=False, indent=1, allow_nan=False)
     folder = store.save_study(result.name, {"verdict.json": text.encode("utf-8")})
     page = write_report(verdict, folder)
-    mirror.study(result.name, verdict, store.root / "wandb", tables(numbers), figures(folder))
+    groups = groups_of(result.records.values())
+    mirror.study(result.name, verdict, store.root / "wandb", tables(numbers), figures(folder), groups)
+    mirror.finish()
     return page
 
 
@@ -60,6 +63,11 @@ def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]
     ]
     own = {"curves": curves, "differences": differences, **stated}
     return {name: rows for name, rows in own.items() if rows}
+
+
+def groups_of(records: Iterable[RunRecord]) -> list[str]:
+    """The families of these runs, which are their groups in W&B."""
+    return sorted({record.spec.family for record in records})
 
 
 def figures(folder: Path) -> list[Path]:

@@ -14,6 +14,8 @@ from crossover.report.visible_text import terminal_text
 if TYPE_CHECKING:
     from crossover.launch.launcher import Outcome
     from crossover.look.finding import Finding
+    from crossover.record.reproduction import Reproduction
+    from crossover.report.tables import Table
     from crossover.study.expected import Expected
 
 
@@ -127,6 +129,28 @@ def print_failures(failures: Sequence[Outcome], root: Path) -> None:
         which = f"{model}, {subset.size} rows, draw {subset.draw}" if subset else model
         print(f"failed: {which}: {terminal_text(outcome.error)}", file=sys.stderr)
         print(f"        kept in {root}/failed/{outcome.spec.digest}-*/failure.json", file=sys.stderr)
+
+
+def print_reproduction(found: Reproduction, titles: tuple[str, str]) -> str:
+    """A reproduction on stdout, its verdict in the last line; returns the kind of verdict."""
+    from crossover.report.reproduction_table import reproduction_lines, reproduction_table
+
+    if found.scores:
+        print_tables([reproduction_table(found, titles)])
+    for line in reproduction_lines(found, titles):
+        print(terminal_text(line, 1000), flush=True)
+    return found.kind
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Tables on stdout, as wide as they need where nobody watches."""
+    from rich.console import Console
+
+    from crossover.report.tables import to_rich
+
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    for table in tables:
+        console.print(to_rich(table))
 
 
 def print_card(name: str, rows: int, card: Mapping[str, object]) -> None:

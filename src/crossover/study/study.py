@@ -13,6 +13,7 @@ from crossover.record import ledger
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
 from crossover.split.split import Split
+from crossover.study.plan import save_plan
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,13 @@ def run(
     store: Store,
     on_batch: Callable[[int, int], None] | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
+    command: str = "",
 ) -> Result:
     """Plan, run what is missing, plan again until nothing is added, conclude, note the look.
 
     A run that failed is not tried twice in one call. ``on_batch`` is told (new, kept) before
-    each batch.
+    each batch. The plan is kept in the study's folder before each batch too, with the ``command``
+    that goes on with it: what a killed study still needs can be read from the store.
     """
     failures: dict[str, Outcome] = {}
     records: dict[str, RunRecord] = {}
@@ -128,6 +131,7 @@ def run(
         found = finished([s for s in specs if s.digest not in records], store)
         records.update(found)
         missing = [s for s in specs if s.digest not in records and s.digest not in failures]
+        save_plan(store, study_name(study), specs, study.undecided_runs(records), command)
         if on_batch is not None:
             on_batch(len(missing), sum(s.digest in records for s in specs))
         if not missing and found:

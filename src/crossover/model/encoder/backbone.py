@@ -128,6 +128,7 @@ def load_backbone(
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+    runtime.limit_torch()
     folder = encoder.folder()
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if dropout is not None:

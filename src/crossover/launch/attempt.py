@@ -1,0 +1,123 @@
+"""One attempt at one run, the same for every launcher: claimed, executed, its failure kept."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from crossover import experiment
+from crossover.launch.launcher import LaunchStopped, Outcome
+from crossover.model.runtime import Runtime
+from crossover.protocol.run_spec import RunSpec
+from crossover.record.claim import Claims
+from crossover.record.store import Store
+
+POLL_SECONDS = 0.2
+"""How often a run that another process computes is asked after."""
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to be done; ``forgiven`` failures of it, from before this launch, do not count."""
+
+    spec: RunSpec
+    forgiven: int = 0
+
+
+@dataclass
+class FailureLimit:
+    """Counts failed runs; more than ``most`` of them end the launch (None: any number may fail)."""
+
+    most: int | None
+    failed: int = 0
+
+    def watch(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        """The same outcomes.
+
+        Raises:
+            LaunchStopped: after the outcome that is one failure too many.
+        """
+        for outcome in outcomes:
+            self.failed += outcome.record is None
+            yield outcome
+            if self.most is not None and self.failed > self.most:
+                raise LaunchStopped(
+                    f"{self.failed} runs failed, launch.max_failures={self.most} allows {self.most}: stopped. "
+                    f"The last one: {outcome.error}. Finished runs are kept; mend the cause and give the "
+                    "same command, with launch.retry_failed=true to try the failed ones again"
+                )
+
+
+def tasks(specs: Sequence[RunSpec], store: Store, retry_failed: bool) -> list[Task]:
+    """What is to be done for these specs; where failed runs are tried again, their past is forgiven."""
+    return [Task(spec, store.failures(spec.digest) if retry_failed else 0) for spec in specs]
+
+
+def ended(task: Task, store: Store) -> Outcome | None:
+    """The end of a run that is finished or has failed, here or in another process; else None."""
+    digest = task.spec.digest
+    if store.has_run(digest):
+        return Outcome(task.spec, store.run(digest))
+    if store.failures(digest) > task.forgiven:
+        return Outcome(task.spec, error=str(store.failure(digest).get("error", "it failed before")))
+    return None
+
+
+def claimed(
+    task: Task, store: Store, claims: Claims, around: Runtime, also: tuple[type[BaseException], ...] = ()
+) -> Outcome | None:
+    """Claim a run and execute it in this process; None while another process holds it.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    with claims.holding(task.spec.digest) as mine:
+        # Asked after claiming: another process may have ended it a moment ago.
+        return ended(task, store) or (execute(task.spec, store, around, also) if mine else None)
+
+
+def execute(
+    spec: RunSpec, store: Store, around: Runtime, also: tuple[type[BaseException], ...] = ()
+) -> Outcome:
+    """Run in this process; an exception is kept under failed/ and costs this run only.
+
+    Args:
+        spec: what to run.
+        store: where.
+        around: cache, threads, device and progress.
+        also: what else than an Exception counts as the run's failure (SystemExit in a worker).
+
+    Raises:
+        OSError: the disk is full or broken, so that further runs are vain.
+    """
+    try:
+        return Outcome(spec, experiment.run(spec, store, around))
+    except (Exception, *also) as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
+        return keep_failure(spec, store, type(error).__name__, str(error), trace=traceback.format_exc())
+
+
+def keep_failure(
+    spec: RunSpec, store: Store, kind: str, message: str, trace: str = "", log: str = ""
+) -> Outcome:
+    """Keep what is known of a failed run: class, message, traceback or log, and how to run it again."""
+    error = f"{kind}: {message}" if message else kind
+    store.save_failure(
+        spec.digest,
+        {
+            "spec": spec.to_json(),
+            "error": error,
+            "class": kind,
+            "message": message,
+            "traceback": trace,
+            "log": log,
+            "command": f"python scripts/rerun.py store={shlex.quote(str(store.root))} of={spec.digest}",
+        },
+    )
+    return Outcome(spec, error=error)

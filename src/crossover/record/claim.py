@@ -1,0 +1,243 @@
+"""Claims: which process computes which run, so that several share one store and none is computed twice.
+
+A claim is one file, ``claims/<digest>.<n>``, created exclusively, that names its owner; the highest
+``n`` holds. Where its owner is gone, the claim is taken over by creating ``n + 1``: of two takers one
+finds it there. No clock is compared with another: on the owner's machine a claim is stale when its
+process has ended; seen from elsewhere, when its heartbeat (the file's time, whatever it says) has not
+changed while the observer watched for ``SILENT_SECONDS``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+HEARTBEAT_SECONDS = 15.0
+SILENT_SECONDS = 180.0
+"""Twelve heartbeats: network file systems show a file's time up to a minute late."""
+
+_FILE = re.compile(r"(?P<digest>[0-9a-f]+)\.(?P<n>[0-9]+)")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process, told from every other: ``start`` unmasks a process id that was given out again.
+
+    ``machine`` is host name, boot and process namespace: only there does ``pid`` mean anything.
+    """
+
+    machine: str
+    pid: int
+    start: str
+
+    def gone(self) -> bool | None:
+        """Whether the process has ended; None where it lives on another machine."""
+        if self.machine != machine():
+            return None
+        now = started(self.pid)
+        return now is None or now != self.start
+
+
+def this_process() -> Owner:
+    """The process that asks."""
+    return Owner(machine(), os.getpid(), started(os.getpid()) or "")
+
+
+@cache
+def machine() -> str:
+    """Where process ids are comparable."""
+    boot, namespace = "", ""
+    with suppress(OSError):  # elsewhere than on Linux the host's name must do
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    return f"{socket.gethostname()} {boot} {namespace}".strip()
+
+
+def started(pid: int) -> str | None:
+    """When a process of this machine began, in ticks since boot; None where it has ended.
+
+    Elsewhere than on Linux only whether there is one can be told: then it is "".
+    """
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    except (FileNotFoundError, ProcessLookupError):
+        if Path("/proc/self/stat").exists():
+            return None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            pass
+        return ""
+    fields = after_name.split()
+    return None if fields[0] in "ZX" else fields[19]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A claim's file as it was read."""
+
+    content: bytes
+    inode: int
+    beat: int
+
+    def same(self, other: _Found | None) -> bool:
+        return other is not None and (self.content, self.inode) == (other.content, other.inode)
+
+
+class Claims:
+    """The claims of one store as one process sees them; it holds some and refreshes their heartbeat.
+
+    Args:
+        root: the store's folder.
+        silent_seconds: how long a heartbeat may be still before another machine's claim is stale.
+    """
+
+    def __init__(self, root: Path, silent_seconds: float = SILENT_SECONDS) -> None:
+        self.root, self.folder, self.silent_seconds = root, root / "claims", silent_seconds
+        self._held: dict[str, Path] = {}
+        self._seen: dict[Path, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+        self._beating = False
+        weakref.finalize(self, _remove_all, self._held, os.getpid())
+
+    def take(self, digest: str) -> bool:
+        """Claim a run for this process; False while another (or another part of this one) holds it.
+
+        What a dead owner left half-written of the run is swept.
+
+        Raises:
+            OSError: the claim cannot be written.
+        """
+        older = self._generations(digest)
+        n, stale = 0, None
+        if older:
+            n, top = older[-1]
+            stale = self._stale(top)
+            if stale is None:
+                return False
+        mine = self.folder / f"{digest}.{n + 1}"
+        try:
+            handle = os.open(mine, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
+        with os.fdopen(handle, "wb") as file:
+            file.write(json.dumps({**asdict(this_process()), "token": secrets.token_hex(8)}).encode())
+        if stale is not None and not stale.same(_read(older[-1][1])):
+            # Judged stale, then taken over and ended by another before our file was there: ask again.
+            mine.unlink(missing_ok=True)
+            return False
+        with self._lock:
+            self._held[digest] = mine
+            if not self._beating:
+                self._beating = True
+                threading.Thread(target=self._beat, daemon=True, name="claims").start()
+        if older:
+            self.sweep(digest)
+        return True
+
+    def release(self, digest: str) -> None:
+        """Give a run up; nothing where it is not held here."""
+        with self._lock:
+            mine = self._held.pop(digest, None)
+        if mine is None:
+            return
+        _, _, own = mine.name.rpartition(".")
+        # The lower ones first: a taker must never find one of them as the highest.
+        for n, path in self._generations(digest):
+            if n < int(own):
+                path.unlink(missing_ok=True)
+        mine.unlink(missing_ok=True)
+
+    def release_all(self) -> None:
+        """Give up every run held here."""
+        for digest in list(self._held):
+            self.release(digest)
+
+    @contextmanager
+    def holding(self, digest: str) -> Iterator[bool]:
+        """Whether the run could be claimed for the block; it is given up at the end."""
+        taken = self.take(digest)
+        try:
+            yield taken
+        finally:
+            if taken:
+                self.release(digest)
+
+    def sweep(self, digest: str) -> None:
+        """Remove what processes that have ended left half-written of a run; only its holder may."""
+        for aside in (self.root / "runs").glob(f".{digest}.*"):
+            pid = aside.name.split(".")[2]
+            if pid.isdigit() and started(int(pid)) is None:
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove every claim whose owner is known to be gone, as a killed driver leaves them."""
+        for digest in {found["digest"] for path in self.folder.iterdir() if (found := _FILE.fullmatch(path.name))}:
+            if self.take(digest):
+                self.release(digest)
+
+    def _generations(self, digest: str) -> list[tuple[int, Path]]:
+        found = [(_FILE.fullmatch(entry.name), entry.path) for entry in os.scandir(self.folder)]
+        return sorted((int(m["n"]), Path(path)) for m, path in found if m and m["digest"] == digest)
+
+    def _stale(self, path: Path) -> _Found | None:
+        """The claim of an owner that is gone; None while the owner may live."""
+        found = _read(path)
+        if found is None:
+            return None
+        gone = owner.gone() if (owner := _owner(found.content)) else None
+        if gone is None:  # another machine's, or not written to its end
+            now = time.monotonic()
+            beat, since = self._seen.get(path, (-1, now))
+            self._seen[path] = (found.beat, since if beat == found.beat else now)
+            gone = beat == found.beat and now - since > self.silent_seconds
+        return found if gone else None
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(HEARTBEAT_SECONDS)
+            with self._lock:
+                held = list(self._held.values())
+                if not held:
+                    self._beating = False
+                    return
+            for path in held:
+                with suppress(OSError):
+                    os.utime(path)
+
+
+def _read(path: Path) -> _Found | None:
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            return _Found(file.read(), status.st_ino, status.st_mtime_ns)
+    except FileNotFoundError:
+        return None
+
+
+def _owner(content: bytes) -> Owner | None:
+    try:
+        plain = json.loads(content)
+        return Owner(str(plain["machine"]), int(plain["pid"]), str(plain["start"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _remove_all(held: dict[str, Path], pid: int) -> None:
+    if os.getpid() == pid:  # a forked child holds nothing
+        for path in held.values():
+            path.unlink(missing_ok=True)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from crossover import experiment
-from crossover.launch.launcher import LaunchStopped, Outcome
+from crossover.launch.interruption import LaunchStopped
+from crossover.launch.launcher import Outcome
 from crossover.model.runtime import Runtime
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.claim import Claims
@@ -47,9 +48,9 @@ class FailureLimit:
             yield outcome
             if self.most is not None and self.failed > self.most:
                 raise LaunchStopped(
-                    f"{self.failed} runs failed, launch.max_failures={self.most} allows {self.most}: stopped. "
-                    f"The last one: {outcome.error}. Finished runs are kept; mend the cause and give the "
-                    "same command, with launch.retry_failed=true to try the failed ones again"
+                    f"stopped: {self.failed} runs failed, launch.max_failures={self.most}. The last one: "
+                    f"{outcome.error}. Finished runs are kept; mend the cause and give the same command, "
+                    "with launch.retry_failed=true to try the failed ones again"
                 )
 
 
@@ -97,8 +98,9 @@ def execute(
     """
     try:
         return Outcome(spec, experiment.run(spec, store, around))
-    except (Exception, *also) as error:
-        if isinstance(error, OSError) and error.errno in _DISK:
+    except BaseException as error:
+        full = isinstance(error, OSError) and error.errno in _DISK
+        if full or not isinstance(error, (Exception, *also)):
             raise
         return keep_failure(spec, store, type(error).__name__, str(error), trace=traceback.format_exc())
 

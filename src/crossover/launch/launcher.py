@@ -20,10 +20,6 @@ class Outcome:
     error: str = ""
 
 
-class LaunchStopped(RuntimeError):
-    """A launch that cannot go on; finished runs are kept, the message says what to mend."""
-
-
 class Launcher(Protocol):
     """Somewhere to run; yields outcomes as they come, in any order, one a spec."""
 

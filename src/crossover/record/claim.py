@@ -61,7 +61,7 @@ def machine() -> str:
     boot, namespace = "", ""
     with suppress(OSError):  # elsewhere than on Linux the host's name must do
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        namespace = os.readlink("/proc/self/ns/pid")
+        namespace = str(Path("/proc/self/ns/pid").readlink())
     return f"{socket.gethostname()} {boot} {namespace}".strip()
 
 
@@ -71,7 +71,7 @@ def started(pid: int) -> str | None:
     Elsewhere than on Linux only whether there is one can be told: then it is "".
     """
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self/stat").exists():
             return None
@@ -82,7 +82,7 @@ def started(pid: int) -> str | None:
         except PermissionError:
             pass
         return ""
-    fields = after_name.split()
+    fields = status.rpartition(")")[2].split()  # the name before it may hold anything
     return None if fields[0] in "ZX" else fields[19]
 
 
@@ -186,7 +186,8 @@ class Claims:
 
     def clear(self) -> None:
         """Remove every claim whose owner is known to be gone, as a killed driver leaves them."""
-        for digest in {found["digest"] for path in self.folder.iterdir() if (found := _FILE.fullmatch(path.name))}:
+        found = [_FILE.fullmatch(path.name) for path in self.folder.iterdir()]
+        for digest in {match["digest"] for match in found if match}:
             if self.take(digest):
                 self.release(digest)
 

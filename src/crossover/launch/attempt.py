@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shlex
+import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from crossover.record.store import Store
 
 POLL_SECONDS = 0.2
 """How often a run that another process computes is asked after."""
+
+ARRIVAL_SECONDS = 90.0
+"""How long a record written on another machine may take to be seen on this one."""
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -67,6 +71,22 @@ def ended(task: Task, store: Store) -> Outcome | None:
     if store.failures(digest) > task.forgiven:
         return Outcome(task.spec, error=str(store.failure(digest).get("error", "it failed before")))
     return None
+
+
+def arrived(task: Task, store: Store, error: str) -> Outcome:
+    """The end of a run that was computed elsewhere, as soon as this machine's view of the store shows it.
+
+    A network file system may be up to a minute late. ``error`` is what the other end reported, if
+    anything; where nothing comes it is kept as the run's failure.
+    """
+    until = time.monotonic() + (0.0 if error else ARRIVAL_SECONDS)
+    while (outcome := ended(task, store)) is None and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
+    if outcome is not None:
+        return outcome
+    kind, _, message = error.partition(": ")
+    lost = f"no record came within {ARRIVAL_SECONDS:.0f} s; is {store.root} a folder that every machine sees?"
+    return keep_failure(task.spec, store, kind or "RecordMissing", message or lost)
 
 
 def claimed(

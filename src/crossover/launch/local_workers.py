@@ -26,7 +26,7 @@ STOP_SECONDS = 5.0
 """What runs get to end by themselves when the launch is stopped; then they are killed."""
 
 SIGNAL_SECONDS = 0.5
-"""A scheduler that ends a job sends SIGTERM to every process of it, to the workers perhaps first."""
+"""A scheduler that ends a job sends SIGTERM to each of its processes, to the workers perhaps first."""
 
 
 @dataclass
@@ -47,10 +47,10 @@ class Bench:
 class LocalWorkers:
     """Worker processes, one run at a time each, started once and used for every batch of a study.
 
-    A worker that dies (killed, out of memory, ``sys.exit``, ``os.abort``) or hangs is replaced; its
-    run is kept under failed/ with the end of its log. The workers end with this process, however it
-    ends. Several launches on one store share its work. Largest training sets first; seeds that are
-    trained together go to one worker.
+    A worker that dies (killed, out of memory, ``os.abort``) or hangs is replaced; its run is kept
+    under failed/ with the end of its log. One that was sent SIGTERM has its run done once more. The
+    workers end with this process, however it ends. Several launches on one store share its work.
+    Largest training sets first; seeds that are trained together go to one worker.
 
     Args:
         workers: how many; null is one a core (by ``threads``).
@@ -119,6 +119,7 @@ class _Shift:
         self.launcher, self.store, self.claims, self.bench = launcher, store, claims, launcher.bench
         self.waiting = sorted(todo, key=lambda task: -rows(task.spec))
         self.looked = 0.0
+        self.spared: set[str] = set()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Until every run has ended."""
@@ -210,8 +211,12 @@ class _Shift:
         task = self.bench.busy.get(worker)
         if not worker.ready:
             raise LaunchStopped(f"a worker process could not start: {worker.cause()}\n{worker.tail()}")
-        if task is not None:
-            time.sleep(SIGNAL_SECONDS if "SIGTERM" in worker.cause() else 0.0)
+        if task is not None and worker.terminated() and task.spec.digest not in self.spared:
+            time.sleep(SIGNAL_SECONDS)  # where the job is being ended, this process is next
+            self.spared.add(task.spec.digest)
+            self.waiting.insert(0, self.bench.busy.pop(worker))
+            self.claims.release(task.spec.digest)
+        elif task is not None:
             yield self._lost(worker, task, "WorkerDied", worker.cause())
         self._dismiss(worker)
 

@@ -23,6 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO, cast
 
+from crossover.launch.interruption import TERMINATED
+
 STEP_SECONDS = 0.2
 """Progress is told at most this often."""
 
@@ -43,10 +45,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver, which decides
     signal.signal(signal.SIGTERM, _stop)
     lines = _lines()
-    with suppress(Stop):
+    code = 0
+    try:
         _serve(lines, channel, settings["packages"])
+    except Stop:
+        code = TERMINATED
     # Threads that a library left behind must not keep a worker alive that has been told to go.
-    os._exit(0)
+    os._exit(code)
 
 
 def _serve(lines: queue.SimpleQueue[str], channel: TextIO, packages: list[str]) -> None:

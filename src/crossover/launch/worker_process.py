@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from crossover.launch.interruption import TERMINATED
 from crossover.protocol import component
 
 LOG_BYTES = 20_000
@@ -77,9 +78,13 @@ class WorkerProcess:
         """Whether the process has ended; what it said before can still be read."""
         return self.process.poll() is not None
 
+    def terminated(self) -> bool:
+        """Whether it ended because of a SIGTERM."""
+        return self.process.wait() in (TERMINATED, -signal.SIGTERM)
+
     def cause(self) -> str:
         """How it ended, in words."""
-        code = self.process.wait()
+        code = -signal.SIGTERM if self.terminated() else self.process.wait()
         if code >= 0:
             return f"the worker process ended with exit code {code} in the middle of the run"
         name = signal.Signals(-code).name

@@ -6,7 +6,7 @@ import errno
 import shlex
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from crossover import experiment
@@ -89,9 +89,7 @@ def arrived(task: Task, store: Store, error: str) -> Outcome:
     return keep_failure(task.spec, store, kind or "RecordMissing", message or lost)
 
 
-def claimed(
-    task: Task, store: Store, claims: Claims, around: Runtime, also: tuple[type[BaseException], ...] = ()
-) -> Outcome | None:
+def claimed(task: Task, store: Store, claims: Claims, around: Runtime) -> Outcome | None:
     """Claim a run and execute it in this process; None while another process holds it.
 
     Raises:
@@ -99,11 +97,15 @@ def claimed(
     """
     with claims.holding(task.spec.digest) as mine:
         # Asked after claiming: another process may have ended it a moment ago.
-        return ended(task, store) or (execute(task.spec, store, around, also) if mine else None)
+        return ended(task, store) or (execute(task.spec, store, around) if mine else None)
 
 
 def execute(
-    spec: RunSpec, store: Store, around: Runtime, also: tuple[type[BaseException], ...] = ()
+    spec: RunSpec,
+    store: Store,
+    around: Runtime,
+    also: tuple[type[BaseException], ...] = (),
+    log: Callable[[], str] = str,
 ) -> Outcome:
     """Run in this process; an exception is kept under failed/ and costs this run only.
 
@@ -112,6 +114,7 @@ def execute(
         store: where.
         around: cache, threads, device and progress.
         also: what else than an Exception counts as the run's failure (SystemExit in a worker).
+        log: what the run has printed, where that is known.
 
     Raises:
         OSError: the disk is full or broken, so that further runs are vain.
@@ -122,7 +125,10 @@ def execute(
         full = isinstance(error, OSError) and error.errno in _DISK
         if full or not isinstance(error, (Exception, *also)):
             raise
-        return keep_failure(spec, store, type(error).__name__, str(error), trace=traceback.format_exc())
+        if isinstance(error, MemoryError):
+            traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
+        kind, message, trace = type(error).__name__, str(error), traceback.format_exc()
+    return keep_failure(spec, store, kind, message, trace, log())
 
 
 def keep_failure(

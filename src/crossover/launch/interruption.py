@@ -32,6 +32,8 @@ def stoppable(grace: float = GRACE_SECONDS) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     if before[signal.SIGTERM] is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+    if before[signal.SIGINT] is signal.default_int_handler:  # else it is ignored, as in the background
+        signal.signal(signal.SIGINT, _Interrupt())
     told, tell = os.pipe()
     os.set_blocking(tell, False)
     earlier = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
@@ -48,6 +50,19 @@ def stoppable(grace: float = GRACE_SECONDS) -> Iterator[None]:
 
 def _terminate(*_: object) -> None:
     raise SystemExit(TERMINATED)
+
+
+class _Interrupt:
+    """Once: KeyboardInterrupt. Twice: the end."""
+
+    def __init__(self) -> None:
+        self.told = False
+
+    def __call__(self, *_: object) -> None:
+        if self.told:
+            os._exit(INTERRUPTED)
+        self.told = True
+        raise KeyboardInterrupt
 
 
 def _watch(told: int, grace: float) -> None:

@@ -190,6 +190,8 @@ class _Shift:
     def _heard(self, worker: WorkerProcess, message: dict[str, Any]) -> Iterator[Outcome]:
         if "ready" in message:
             worker.ready = True
+        elif "begun" in message:
+            worker.begun = True
         elif "step" in message and self.launcher.on_step is not None:
             if worker is min(self.bench.busy, key=lambda other: other.began, default=None):
                 self.launcher.on_step(*message["step"])
@@ -211,8 +213,10 @@ class _Shift:
         task = self.bench.busy.get(worker)
         if not worker.ready:
             raise LaunchStopped(f"a worker process could not start: {worker.cause()}\n{worker.tail()}")
-        if task is not None and worker.terminated() and task.spec.digest not in self.spared:
-            time.sleep(SIGNAL_SECONDS)  # where the job is being ended, this process is next
+        blameless = worker.terminated() or not worker.begun
+        if task is not None and blameless and task.spec.digest not in self.spared:
+            if worker.terminated():
+                time.sleep(SIGNAL_SECONDS)  # where the job is being ended, this process is next
             self.spared.add(task.spec.digest)
             self.waiting.insert(0, self.bench.busy.pop(worker))
             self.claims.release(task.spec.digest)

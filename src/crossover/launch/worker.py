@@ -1,14 +1,15 @@
 """A warm worker process: ``python -m crossover.launch.worker``, JSON lines in and out.
 
-In: a line a run, ``{"spec", "store", "threads", "device"}``. Out: ``{"ready"}``, then while it runs
-``{"step": [done, total, message]}`` and at the end ``{"ended": error or null, "leaving": whether it
-goes}``, or ``{"disk": [errno, message]}`` where the store cannot be written. What models and libraries
-print goes to stderr, which the driver keeps as the run's log. The worker ends with its driver.
+In: a line a run, ``{"spec", "store", "threads", "device"}``. Out: ``{"ready"}``, then a run ``{"begun"}``,
+``{"step": [done, total, message]}`` and at the end ``{"ended": error or null, "leaving": whether the
+worker goes}``, or ``{"disk": [errno, message]}`` where the store cannot be written. What models and
+libraries print goes to stderr, which the driver keeps as the run's log. The worker ends with its driver.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import faulthandler
 import json
 import os
@@ -18,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +52,9 @@ def main() -> None:
         _serve(lines, channel, settings["packages"])
     except Stop:
         code = TERMINATED
+    except BaseException:
+        traceback.print_exc()
+        code = 1
     # Threads that a library left behind must not keep a worker alive that has been told to go.
     os._exit(code)
 
@@ -57,6 +62,7 @@ def main() -> None:
 def _serve(lines: queue.SimpleQueue[str], channel: TextIO, packages: list[str]) -> None:
     # Imported here: the memory limit and the bond to the driver come first.
     from crossover.launch.attempt import execute
+    from crossover.launch.worker_process import log_tail
     from crossover.model.runtime import Runtime
     from crossover.protocol.component import allow_package
     from crossover.protocol.run_spec import RunSpec
@@ -68,12 +74,15 @@ def _serve(lines: queue.SimpleQueue[str], channel: TextIO, packages: list[str]) 
     _send(channel, {"ready": True})
     while True:
         task = cast(Mapping[str, object], json.loads(lines.get()))
+        _send(channel, {"begun": True})
         store = Store(Path(str(task["store"])))
         around = Runtime(store.cache, cast(int, task["threads"]), str(task["device"]), told.on_step)
         spec = RunSpec.from_json(cast(Mapping[str, object], task["spec"]))
         try:
-            outcome = execute(spec, store, around, also=(SystemExit,))
+            outcome = execute(spec, store, around, also=(SystemExit,), log=lambda: log_tail(2))
         except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise  # not even the failure could be kept: it is the run's, and the driver keeps it
             _send(channel, {"disk": [error.errno, error.strerror or str(error)]})
             return
         # What still holds the memory is unknown: a fresh process takes over.

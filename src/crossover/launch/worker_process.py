@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -31,8 +32,10 @@ class WorkerProcess:
     """
 
     def __init__(self, threads: int, limit_memory: float | None) -> None:
-        self.log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed by kill()
-        self.ready, self.began = False, time.monotonic()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
+        # The worker shares the position: what it writes after a truncation must go to the new end.
+        fcntl.fcntl(self.log, fcntl.F_SETFL, fcntl.fcntl(self.log, fcntl.F_GETFL) | os.O_APPEND)
+        self.ready, self.begun, self.began = False, False, time.monotonic()
         self._rest = b""
         settings = {"limit_memory": limit_memory, "packages": component.allowed_packages()[1:]}
         pools = dict.fromkeys(THREAD_VARIABLES, str(threads))
@@ -54,8 +57,9 @@ class WorkerProcess:
         return self.process.stdout.fileno()
 
     def give(self, task: Mapping[str, object]) -> None:
-        """Hand it a run; its log begins anew. A worker that has died meanwhile is found out later."""
+        """Hand it a run; its log begins anew. A worker that has died meanwhile does not begin it."""
         assert self.process.stdin is not None
+        self.begun = False
         self.log.truncate(0)
         self.began = time.monotonic()
         with suppress(BrokenPipeError):
@@ -86,16 +90,14 @@ class WorkerProcess:
         """How it ended, in words."""
         code = -signal.SIGTERM if self.terminated() else self.process.wait()
         if code >= 0:
-            return f"the worker process ended with exit code {code} in the middle of the run"
+            return f"the worker process ended with exit code {code}"
         name = signal.Signals(-code).name
-        why = " (the kernel does that where memory runs out)" if name == "SIGKILL" else ""
+        why = " (the kernel does so where memory is full)" if name == "SIGKILL" else ""
         return f"the worker process was killed by {name}{why}"
 
     def tail(self) -> str:
         """The end of what the run wrote to stdout and stderr."""
-        size = self.log.seek(0, os.SEEK_END)
-        self.log.seek(max(0, size - LOG_BYTES))
-        return self.log.read().decode("utf-8", errors="replace")
+        return log_tail(self.log.fileno())
 
     def abort(self, wait: float = 2.0) -> None:
         """End a run that hangs: SIGABRT leaves its stack in the log, SIGKILL what does not heed it."""
@@ -114,6 +116,13 @@ class WorkerProcess:
                 pipe.close()
         if not keep_log:
             self.log.close()
+
+
+def log_tail(handle: int) -> str:
+    """The end of a log that is open for reading."""
+    begin = max(0, os.fstat(handle).st_size - LOG_BYTES)
+    text = os.pread(handle, LOG_BYTES, begin).decode("utf-8", errors="replace")
+    return text.partition("\nExtension modules:")[0]  # a crash lists every compiled module after its stack
 
 
 def stop(workers: list[WorkerProcess], grace: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,7 @@ def order(spec: RunSpec, store: Store, settings: Mapping[str, object]) -> str:
             "store": str(store.root.absolute()),
             "settings": settings,
             "packages": allowed_packages()[1:],
+            "path": [entry for entry in sys.path if entry],
         }
     )
 
@@ -40,6 +42,8 @@ def carry_out(text: str) -> str:
         OSError: the store cannot be written.
     """
     plain = cast(Mapping[str, object], json.loads(text))
+    # The user's own package is looked for where it lay at the other end, after everything that is here.
+    sys.path.extend(entry for entry in cast(list[str], plain["path"]) if entry not in sys.path)
     for package in cast(list[str], plain["packages"]):
         if package not in allowed_packages():
             allow_package(package)

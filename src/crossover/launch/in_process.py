@@ -57,3 +57,4 @@ class InProcess:
             busy += 1
             if busy >= len(waiting):
                 time.sleep(POLL_SECONDS)
+        claims.clear()  # what a killed process left of runs that it had just finished

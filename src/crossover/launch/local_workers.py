@@ -57,8 +57,8 @@ class LocalWorkers:
         threads: of each worker's thread pools, set before anything is imported; environment, not identity.
         device: auto, cpu or cuda.
         limit_seconds: wall seconds after which a run counts as hanging; null is no limit.
-        limit_memory: GiB of address space a worker may take (RLIMIT_AS); not with a GPU, whose
-            driver reserves more addresses than there is memory.
+        limit_memory: GiB a worker may allocate (RLIMIT_DATA: heap and private writable mappings; files
+            that are mapped to be read do not count); null is no limit.
         max_failures: more failed runs than this stop the launch; null lets any number fail.
         retry_failed: try runs again that failed in an earlier launch; else they are reported as they were.
         on_step: told how far the fitting of the oldest run under way is.
@@ -102,6 +102,7 @@ class LocalWorkers:
         shift = _Shift(self, store, claims, tasks(specs, store, self.retry_failed))
         try:
             yield from self.limit.watch(shift.outcomes())
+            claims.clear()  # what a killed process left of runs that it had just finished
         except BaseException:  # an interruption too, and a caller that wants no further outcome
             under_way = [task.spec.digest for task in self.bench.busy.values()]
             self.bench.stop(STOP_SECONDS)

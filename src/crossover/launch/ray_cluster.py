@@ -32,7 +32,7 @@ class RayCluster:
         device: auto, cpu or cuda.
         retries: further tries of a run whose node was lost.
         limit_seconds: wall seconds after which a run counts as hanging; null is no limit.
-        limit_memory: GiB of address space a run may take; not with a GPU.
+        limit_memory: GiB a run may allocate; null is no limit.
         max_failures: more failed runs than this stop the launch; null lets any number fail.
         retry_failed: try runs again that failed in an earlier launch.
 

@@ -141,8 +141,9 @@ def _end_with(driver: int) -> None:
 def _set_limits(memory: float | None) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if memory is not None:
+        # Not RLIMIT_AS: allocators reserve a GiB of addresses and more that they never touch.
         most = int(memory * 2**30)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     with suppress(OSError):  # where memory runs out, a worker goes and never the driver
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 

@@ -28,7 +28,7 @@ class WorkerProcess:
 
     Args:
         threads: of each thread pool.
-        limit_memory: GiB of address space it may take, None for no limit.
+        limit_memory: GiB it may allocate, None for no limit.
     """
 
     def __init__(self, threads: int, limit_memory: float | None) -> None:

@@ -1,0 +1,60 @@
+"""The Ray launcher: a run that dies is no lost node, limits hold there too, Ray itself is optional."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from faults.planned import count, planned
+from toy import toy_store
+
+from crossover.data.bad_input import BadInput
+from crossover.launch.ray_cluster import RayCluster
+from crossover.protocol import component
+
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="ray is not installed: pip install 'crossover[ray]'"
+)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_runs_that_die_fail_by_name_and_are_not_retried_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(component, "_allowed", [*component.allowed_packages(), "wayward"])
+    store, corpus, split = toy_store(tmp_path / "store", 200)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    faults = ["raise", "exit", "abort", "kill", "hang", ""]
+    specs = planned(corpus, split, str(notes), [(k, how, 0.0, False) for k, how in enumerate(faults)])
+    launcher = RayCluster(cpus=2, limit_seconds=8)
+    ended = {o.spec.seeds.initialisation: o for o in launcher.launch(specs, store)}
+    told = [ended[k].error.partition(":")[0] for k in range(6)]
+    assert told == ["RuntimeError", "SystemExit", "WorkerDied", "WorkerDied", "TimeLimit", ""]
+    assert ended[5].record is not None and ended[5].record.environment["variables"]["OMP_NUM_THREADS"] == "1"
+    assert count(notes, "begun") == dict.fromkeys(range(6), 1)
+    assert "on stdout" in str(store.failure(specs[3].digest)["log"])
+
+
+@needs_ray
+def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from crossover.launch.interruption import LaunchStopped
+
+    launcher = RayCluster(address="127.0.0.1:1")
+
+    def refused(**_: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance")
+
+    monkeypatch.setattr(launcher.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(launcher.ray, "init", refused)
+    store, corpus, split = toy_store(tmp_path, 60)
+    specs = planned(corpus, split, str(tmp_path), [(0, "", 0.0, False)])
+    with pytest.raises(LaunchStopped, match=r"launch\.address=127\.0\.0\.1:1 cannot be reached: Could not"):
+        list(launcher.launch(specs, store))
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BadInput, match=r"pip install 'crossover\[ray\]'.*launch=local_workers"):
+        RayCluster()

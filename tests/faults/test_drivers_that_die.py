@@ -90,7 +90,7 @@ def test_sigterm_while_starting_up_is_heeded_too(moment: float, tmp_path: Path) 
 def test_runs_that_do_not_heed_sigterm_do_not_hold_the_driver_up(tmp_path: Path) -> None:
     root = tmp_path / "store"
     with driving(root, [(0, "deaf", 0.0, False), (1, "deaf", 0.0, False)]) as driver:
-        until(lambda: len(count(driver.notes, "begun")) == 2)
+        until(lambda: sum(count(driver.notes, "begun").values()) == 2)
         time.sleep(0.3)
         crew, told = workers_of(driver.process.pid), time.monotonic()
         driver.process.send_signal(signal.SIGTERM)
@@ -102,7 +102,7 @@ def test_runs_that_do_not_heed_sigterm_do_not_hold_the_driver_up(tmp_path: Path)
 def test_a_second_ctrl_c_ends_it_at_once_and_the_store_is_fine(tmp_path: Path) -> None:
     root = tmp_path / "store"
     with driving(root, [(0, "deaf", 0.0, True), *plain_runs(6, 0.1)[1:]]) as driver:
-        until(lambda: (driver.notes / "0.begun").exists() and finished(root) >= 2)
+        until(lambda: count(driver.notes, "begun").get(0) and finished(root) >= 2)
         crew = workers_of(driver.process.pid)
         driver.process.send_signal(signal.SIGINT)
         time.sleep(0.5)

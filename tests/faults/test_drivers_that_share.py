@@ -34,7 +34,7 @@ def test_a_run_that_fails_is_not_tried_by_the_other_driver_too(tmp_path: Path) -
     root = tmp_path / "store"
     runs = [(0, "raise", 3.0, False), (1, "kill", 3.0, False)]
     with driving(root, runs, retry_failed=True) as one:
-        until(lambda: len(count(one.notes, "begun")) == 2)
+        until(lambda: sum(count(one.notes, "begun").values()) == 2)
         with driving(root, runs, retry_failed=True) as other:
             ends = [driver.ended() for driver in (one, other)]
     for _, ended, _ in ends:

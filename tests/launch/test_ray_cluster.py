@@ -1,11 +1,14 @@
 """The Ray launcher: a run that dies is no lost node, limits hold there too, Ray itself is optional."""
 
 import importlib.util
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from faults.planned import count, planned
+from faults.planned import count, planned, until
 from toy import toy_store
 
 from crossover.data.bad_input import BadInput
@@ -35,6 +38,31 @@ def test_runs_that_die_fail_by_name_and_are_not_retried_as_lost(
     assert ended[5].record is not None and ended[5].record.environment["variables"]["OMP_NUM_THREADS"] == "1"
     assert count(notes, "begun") == dict.fromkeys(range(6), 1)
     assert "on stdout" in str(store.failure(specs[3].digest)["log"])
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_run_that_was_lost_with_its_node_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(component, "_allowed", [*component.allowed_packages(), "wayward"])
+    store, corpus, split = toy_store(tmp_path / "store", 200)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+
+    def lose() -> None:
+        until(lambda: count(notes, "begun").get(0))
+        worker = (notes / "0.begun").read_text().split()[0]
+        host = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1]
+        os.kill(int(host), signal.SIGKILL)  # Ray's own process, as the loss of its machine would end it
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    (outcome,) = RayCluster(cpus=2).launch(planned(corpus, split, str(notes), [(0, "", 2.0, False)]), store)
+    thread.join()
+    assert outcome.record is not None, outcome.error
+    assert count(notes, "begun") == {0: 2} and count(notes, "fitted") == {0: 1}
+    assert list((store.root / "failed").iterdir()) == []
 
 
 @needs_ray

@@ -53,7 +53,7 @@ def test_a_preempted_job_goes_on_and_its_run_is_there_once(place) -> None:
     launcher._submitted = lambda *given: jobs.extend(submitted(*given)) or jobs
 
     def preempt() -> None:
-        until(lambda: count(notes, "begun"))
+        until(lambda: count(notes, "begun").get(0))
         (task,) = workers_of(jobs[0]._process.pid)  # as Slurm does, before it takes the node away
         os.kill(task, signal.SIGUSR2)
 
@@ -73,7 +73,7 @@ def test_stopping_the_launch_cancels_its_jobs(place) -> None:
     specs = planned(corpus, split, str(notes), [(0, "", 0.0, False), (1, "hang", 0.0, False)])
     outcomes = Slurm(cluster="local", minutes=5).launch(specs, store)
     assert next(outcomes).record is not None
-    until(lambda: (notes / "1.begun").exists())
+    until(lambda: count(notes, "begun").get(1))
     pid = int((notes / "1.begun").read_text().split()[0])
     outcomes.close()
     until(lambda: not Path(f"/proc/{pid}").exists(), 20)

@@ -18,6 +18,8 @@ from crossover.launch.attempt import execute
 from crossover.launch.in_process import InProcess
 from crossover.launch.interruption import LaunchStopped
 from crossover.launch.local_workers import LocalWorkers, company
+from crossover.launch.ray_cluster import RayCluster
+from crossover.launch.slurm import Slurm
 from crossover.model.runtime import Runtime
 from crossover.protocol import component
 from crossover.protocol.component import Component
@@ -210,12 +212,18 @@ def test_company_is_served_by_one_worker(place, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    "given", [{"workers": 0}, {"threads": 0}, {"limit_seconds": -1}, {"limit_memory": 0}]
+    ("launcher", "name", "value"),
+    [
+        (LocalWorkers, "workers", 0),
+        (LocalWorkers, "limit_seconds", -1),
+        (LocalWorkers, "limit_memory", 0),
+        (RayCluster, "threads", 0),
+        (Slurm, "at_once", 0),
+    ],
 )
-def test_numbers_that_make_no_sense_are_refused(given: dict[str, int]) -> None:
-    (name,) = given
-    with pytest.raises(BadInput, match=rf"launch\.{name}="):
-        LocalWorkers(**given)
+def test_numbers_that_make_no_sense_are_refused(launcher, name: str, value: int) -> None:
+    with pytest.raises(BadInput, match=rf"launch\.{name}={value}: expected more than 0"):
+        launcher(**{name: value})
 
 
 def test_an_idle_worker_that_dies_is_replaced_unnoticed(place) -> None:

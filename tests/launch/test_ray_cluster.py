@@ -66,6 +66,21 @@ def test_a_run_that_was_lost_with_its_node_is_tried_again(
 
 
 @needs_ray
+def test_a_node_that_cannot_write_the_store_stops_the_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    launcher = RayCluster(cpus=2)
+    full = OSError(28, "No space left on device")
+
+    def refused(_: object) -> str:
+        raise ray.exceptions.RayTaskError("carry_out", "Traceback", full)
+
+    monkeypatch.setattr(launcher.ray, "get", refused)
+    with pytest.raises(OSError, match="No space left"):
+        launcher._error(object())
+
+
+@needs_ray
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from crossover.launch.interruption import LaunchStopped
 

@@ -78,10 +78,7 @@ class LocalWorkers:
         retry_failed: bool = False,
         on_step: Callable[[int, int, str], None] | None = None,
     ) -> None:
-        given = {"workers": workers, "threads": threads, "limit_seconds": limit_seconds}
-        for name, value in {**given, "limit_memory": limit_memory}.items():
-            if value is not None and value <= 0:
-                raise BadInput(f"launch.{name}={value}: expected more than 0, or null")
+        positive(workers=workers, threads=threads, limit_seconds=limit_seconds, limit_memory=limit_memory)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.workers = workers or max(1, cores // threads)
         self.threads, self.device = threads, device
@@ -248,6 +245,17 @@ class _Shift:
         self.bench.last.pop(worker, None)
         self.bench.workers.remove(worker)
         worker.kill()
+
+
+def positive(**settings: float | None) -> None:
+    """Check settings of a launcher.
+
+    Raises:
+        BadInput: one is 0 or less.
+    """
+    for name, value in settings.items():
+        if value is not None and value <= 0:
+            raise BadInput(f"launch.{name}={value}: expected more than 0, or null for the default")
 
 
 def rows(spec: RunSpec) -> float:

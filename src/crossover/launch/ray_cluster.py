@@ -11,6 +11,7 @@ from crossover.launch.attempt import FailureLimit, Task, arrived, ended, tasks
 from crossover.launch.elsewhere import carry_out, order
 from crossover.launch.interruption import LaunchStopped
 from crossover.launch.launcher import Outcome
+from crossover.launch.local_workers import positive
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.store import Store
 
@@ -37,7 +38,7 @@ class RayCluster:
         retry_failed: try runs again that failed in an earlier launch.
 
     Raises:
-        BadInput: Ray is not installed.
+        BadInput: Ray is not installed, or a number makes no sense.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RayCluster:
         max_failures: int | None = None,
         retry_failed: bool = False,
     ) -> None:
+        positive(cpus=cpus, threads=threads, limit_seconds=limit_seconds, limit_memory=limit_memory)
         self.address, self.cpus, self.gpus, self.retries = address, cpus, gpus, retries
         self.limit, self.retry_failed = FailureLimit(max_failures), retry_failed
         self.settings = {
@@ -69,7 +71,9 @@ class RayCluster:
         """Run each spec; outcomes come in the order in which runs end.
 
         Raises:
-            LaunchStopped: more than ``max_failures`` runs failed, or the cluster cannot be reached.
+            LaunchStopped: more than ``max_failures`` runs failed, the cluster cannot be reached, or no
+                worker could be started there.
+            OSError: a node cannot write the store.
         """
         return self.limit.watch(self._launch(tasks(specs, store, self.retry_failed), store))
 
@@ -111,6 +115,9 @@ class RayCluster:
         try:
             return str(self.ray.get(reference))
         except self.ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, OSError | LaunchStopped):
+                raise cause from None  # no run's fault: the next one would end so too
             last = str(error).strip().splitlines()[-1:]
             return f"{type(error).__name__}: {''.join(last)}"
 

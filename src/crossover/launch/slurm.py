@@ -13,6 +13,7 @@ from crossover.launch.attempt import FailureLimit, Task, arrived, ended, tasks
 from crossover.launch.elsewhere import carry_out, order
 from crossover.launch.interruption import LaunchStopped
 from crossover.launch.launcher import Outcome
+from crossover.launch.local_workers import positive
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.store import Store
 
@@ -59,7 +60,7 @@ class Slurm:
         retry_failed: try runs again that failed in an earlier launch.
 
     Raises:
-        BadInput: submitit is not installed, or there is no such cluster.
+        BadInput: submitit is not installed, there is no such cluster, or a number makes no sense.
     """
 
     def __init__(
@@ -80,6 +81,9 @@ class Slurm:
     ) -> None:
         if cluster not in ("slurm", "local"):
             raise BadInput(f"launch.cluster={cluster!r}: expected slurm or local")
+        positive(
+            minutes=minutes, threads=threads, at_once=at_once, memory=memory, limit_seconds=limit_seconds
+        )
         self.submitit = _submitit()
         self.cluster, self.at_once, self.requeues = cluster, at_once, requeues
         self.limit, self.retry_failed = FailureLimit(max_failures), retry_failed

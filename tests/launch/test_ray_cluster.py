@@ -31,12 +31,13 @@ def test_runs_that_die_fail_by_name_and_are_not_retried_as_lost(
     notes.mkdir()
     faults = ["raise", "exit", "abort", "kill", "hang", ""]
     specs = planned(corpus, split, str(notes), [(k, how, 0.0, False) for k, how in enumerate(faults)])
-    launcher = RayCluster(cpus=2, limit_seconds=8)
+    launcher, before = RayCluster(cpus=2, limit_seconds=8), signal.getsignal(signal.SIGTERM)
     ended = {o.spec.seeds.initialisation: o for o in launcher.launch(specs, store)}
     told = [ended[k].error.partition(":")[0] for k in range(6)]
     assert told == ["RuntimeError", "SystemExit", "WorkerDied", "WorkerDied", "TimeLimit", ""]
     assert ended[5].record is not None and ended[5].record.environment["variables"]["OMP_NUM_THREADS"] == "1"
     assert count(notes, "begun") == dict.fromkeys(range(6), 1)
+    assert signal.getsignal(signal.SIGTERM) is before, "Ray would end a command that is told to stop with 15"
     assert "on stdout" in str(store.failure(specs[3].digest)["log"])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -106,10 +108,13 @@ class RayCluster:
             os.environ.setdefault("RAY_AUTH_MODE", "disabled")
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             given |= {"num_cpus": self.cpus, "include_dashboard": False}
+        before = signal.getsignal(signal.SIGTERM)
         try:
             self.ray.init(address=self.address, **given)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise LaunchStopped(f"Ray at launch.address={self.address} cannot be reached: {error}") from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray sets its own, which ends with another exit code
 
     def _error(self, reference: Any) -> str:
         try:

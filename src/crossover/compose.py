@@ -25,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from crossover.data.bad_input import BadInput
+from crossover.launch.interruption import INTERRUPTED, TERMINATED, LaunchStopped, stoppable
 from crossover.protocol.component import Component, build, component, resolve
 from crossover.protocol.hypothesis import Hypothesis
 from crossover.report.terminal import working
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from crossover.study.study import Study
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-DONE, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, BAD_INPUT = 0, 1, 2
 ENDED = "ended.json"
 """File in the folder of each job of a multirun: its exit code and overrides."""
 Made = TypeVar("Made")
@@ -69,6 +70,9 @@ def command(task: Callable[[Composed], int]) -> Callable[[], None]:
         except (BadInput, OmegaConfBaseException, OSError) as error:
             _tell(str(error))
             code = BAD_INPUT
+        except LaunchStopped as error:
+            _tell(str(error))
+            code = SOME_FAILED
         if about.mode == RunMode.MULTIRUN:
             ended = {"code": code, "overrides": list(about.overrides.task)}
             (Path(about.runtime.output_dir) / ENDED).write_text(json.dumps(ended), encoding="utf-8")
@@ -77,8 +81,11 @@ def command(task: Callable[[Composed], int]) -> Callable[[], None]:
 
     def script() -> None:
         try:
-            main()
+            with stoppable():
+                main()
         except SystemExit as end:
+            if end.code == TERMINATED:
+                sys.stderr.write("stopped: finished runs are kept, the same command goes on from here\n")
             # Hydra leaves with 1 where the overrides do not compose: that is bad input too.
             began = _started or (_sweep is not None and any(_sweep.glob("*/")))
             sys.exit(BAD_INPUT if end.code == 1 and not began else end.code)

@@ -1,9 +1,11 @@
 """What every launcher promises: the records of experiment.run, one outcome a spec, a failure costs itself."""
 
+import importlib.util
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +15,33 @@ from toy import bayes, logistic, toy_store
 from crossover import experiment
 from crossover.launch.in_process import InProcess
 from crossover.launch.launcher import Launcher, Outcome
+from crossover.launch.local_workers import LocalWorkers
+from crossover.launch.ray_cluster import RayCluster
+from crossover.launch.slurm import Slurm
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.store import Store
 from crossover.split.nested_subsets import Subset
+from crossover.study.compare import CompareStudy
+from crossover.study.study import run
 
-LAUNCHERS: dict[str, Callable[[], Launcher]] = {"in_process": lambda: InProcess(threads=1)}
+LAUNCHERS: dict[str, Callable[[], Launcher]] = {
+    "in_process": lambda: InProcess(threads=1),
+    "local_workers": cache(lambda: LocalWorkers(workers=2, threads=1)),
+    "ray_cluster": cache(lambda: RayCluster(cpus=2, threads=1)),
+    "slurm": lambda: Slurm(cluster="local", minutes=5, threads=1, at_once=2),
+}
+NEEDS = {"ray_cluster": "ray", "slurm": "submitit"}
+SLOW = {"ray_cluster", "slurm"}
 
 
-@pytest.fixture(params=list(LAUNCHERS))
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in LAUNCHERS]
+)
 def launcher(request: pytest.FixtureRequest) -> Launcher:
+    package = NEEDS.get(request.param)
+    if package is not None and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed: pip install 'crossover[ray,slurm]'")
     return LAUNCHERS[request.param]()
 
 
@@ -79,6 +98,38 @@ def test_a_failing_spec_costs_itself_only_and_is_kept_with_its_cause(
         assert kept["spec"] == spec.to_json() and cause in kept["error"] and "Traceback" in kept["traceback"]
         assert not store.has_run(spec.digest)
     assert len(list(store.runs())) == 3
+
+
+def test_the_same_study_has_the_same_records_and_verdict_on_every_launcher(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    arms = {"plain": bayes(), "rich": logistic()}
+    results = []
+    for name, one in (("here", InProcess(threads=1)), ("there", launcher)):
+        store, corpus, split = toy_store(tmp_path / name)
+        results.append(run(CompareStudy(corpus, split, arms, size=40, draws=2, seeds=1), one, store))
+    here, there = results
+    assert there.failures == () and there.verdict.sentence == here.verdict.sentence
+    assert set(there.records) == set(here.records) and len(here.records) == 4
+    for digest, record in here.records.items():
+        assert untimed(there.records[digest]) == untimed(record), "the SHA-256 of the predictions among it"
+
+
+def test_nothing_claimed_is_left_behind(launcher: Launcher, tmp_path: Path) -> None:
+    store, corpus, split = toy_store(tmp_path)
+    good = planned(corpus, split)[0]
+    bad = replace(good, subset=Subset("natural", 9_999, 0))
+    assert len(list(launcher.launch([good, bad], store))) == 2
+    assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_failure_says_how_to_run_it_again(launcher: Launcher, tmp_path: Path) -> None:
+    store, corpus, split = toy_store(tmp_path)
+    bad = replace(planned(corpus, split)[0], subset=Subset("natural", 9_999, 0))
+    list(launcher.launch([bad], store))
+    kept = store.failure(bad.digest)
+    assert (kept["class"], kept["error"]) == ("BadInput", f"BadInput: {kept['message']}")
+    assert kept["command"] == f"python scripts/rerun.py store={store.root} of={bad.digest}"
 
 
 def test_a_finished_spec_is_not_run_again(launcher: Launcher, tmp_path: Path) -> None:

@@ -24,5 +24,10 @@ class Launcher(Protocol):
     """Somewhere to run; yields outcomes as they come, in any order, one a spec."""
 
     def launch(self, specs: Sequence[RunSpec], store: Store) -> Iterator[Outcome]:
-        """Run each spec that the store does not hold yet; a failed run costs that run only."""
+        """Run each spec that the store does not hold yet; a failed run costs that run only.
+
+        Raises:
+            LaunchStopped: more runs failed than are allowed, or there is nowhere to run.
+            OSError: the store cannot be written (a full disk), so that further runs are vain.
+        """
         ...

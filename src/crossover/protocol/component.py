@@ -25,6 +25,11 @@ def allow_package(name: str) -> None:
     _allowed.append(name)
 
 
+def allowed_packages() -> list[str]:
+    """Packages whose classes a component may name, this one first."""
+    return list(_allowed)
+
+
 @dataclass(frozen=True)
 class Component:
     """A class by dotted name with the settings that differ from its defaults.

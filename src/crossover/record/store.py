@@ -1,4 +1,4 @@
-"""Store: one folder that holds corpora, splits, runs, failures, studies and looks at the test.
+"""Store: one folder that holds corpora, splits, runs, failures, claims, studies and looks at the test.
 
 Every directory is made aside, synced and renamed into place, so that a name that exists is
 whole. There is no index: readers scan.
@@ -25,7 +25,7 @@ from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
-FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache")
+FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims")
 
 
 @dataclass(frozen=True)
@@ -227,6 +227,22 @@ class Store:
                     return target
         raise BadInput(f"run {digest} has failed 10,000 times; mend its cause, delete {self.root / 'failed'}")
 
+    def failures(self, digest: str) -> int:
+        """How often this run has failed."""
+        k = 0
+        while (self.root / "failed" / f"{digest}-{k + 1}").is_dir():
+            k += 1
+        return k
+
+    def failure(self, digest: str) -> dict[str, object]:
+        """What is kept of the last time this run failed.
+
+        Raises:
+            BadInput: it has not failed.
+        """
+        name = f"{digest}-{max(self.failures(digest), 1)}"
+        return _read_json(self._existing("failed", name) / "failure.json")
+
     def save_study(self, name: str, files: Mapping[str, bytes]) -> Path:
         """Write or replace the files of ``studies/<name>/``, each by rename; returns the folder."""
         folder = self.root / "studies" / name
@@ -241,7 +257,8 @@ class Store:
     def _existing(self, kind: str, name: str) -> Path:
         folder = self.root / kind / name
         if not folder.is_dir():
-            raise BadInput(f"{self.root} holds no {kind[:-1] if kind != 'corpora' else 'corpus'} {name}")
+            singular = {"corpora": "corpus", "failed": "failure"}.get(kind, kind[:-1])
+            raise BadInput(f"{self.root} holds no {singular} {name}")
         return folder
 
     @contextmanager

@@ -1,0 +1,1 @@
+"""Models that go wrong on purpose, as a user's own package holds them."""

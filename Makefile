@@ -5,7 +5,7 @@ CPU_INDEX ?=
 PIP_FLAGS = $(if $(CPU_INDEX),--extra-index-url $(CPU_INDEX),)
 BIN = .venv/bin
 
-.PHONY: demo test lint bench setup clean
+.PHONY: demo test test-faults lint bench setup clean
 
 demo: .venv/.ready
 	$(BIN)/python scripts/study.py study=crossover data=docstrings data.per_library=1800 data.expect=null \
@@ -13,6 +13,10 @@ demo: .venv/.ready
 
 test: .venv/.ready lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Twenty kills a fault and more, in place of five.
+test-faults: .venv/.ready
+	CROSSOVER_KILLS=20 $(BIN)/python -m pytest tests/faults
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

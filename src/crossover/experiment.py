@@ -51,10 +51,12 @@ def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> R
         selected, cost = _fit(spec, corpus, split, train_ids)
         predictions, predicting = _predict(spec, selected, corpus, split, train_ids)
         surroundings = capture()  # in here: the threads are those of the run
+    with pools().limit(limits=1):  # sums too small for threads; their number then changes no score
+        scores = score_all(predictions.part("test"), split.groups)
     stored = predictions.to_parquet()
     record = RunRecord(
         spec=spec,
-        scores=score_all(predictions.part("test"), split.groups),
+        scores=scores,
         cost={**cost, **predicting},
         predictions_sha256=hashlib.sha256(stored).hexdigest(),
         history=cast(Classifier, selected.model).history_,
@@ -72,8 +74,7 @@ def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> R
 
 @lru_cache(maxsize=4)
 def _data(root: Path, corpus_fingerprint: str, split_fingerprint: str) -> tuple[Corpus, Split]:
-    store = Store(root)
-    corpus, split = store.corpus(corpus_fingerprint), store.split(split_fingerprint)
+    corpus, split = Store(root).corpus(corpus_fingerprint), Store(root).split(split_fingerprint)
     split.verify(corpus)
     return corpus, split
 
@@ -97,10 +98,9 @@ def _fit(
         selected = rule.select(
             make, train, corpus.classes, shared, spec.budget, measure, spec.seeds.initialisation
         )
-    searched = bool(selected.trials)
-    labels = len(train) + rule.labels_read(shared, searched)
-    counts = {"labels": float(labels), "trials": float(len(selected.trials) or 1)}
-    return selected, {**fit_cost(took, models), **counts}
+    labels = len(train) + rule.labels_read(shared, searched=bool(selected.trials))
+    trials = len(selected.trials) or 1
+    return selected, {**fit_cost(took, models), "labels": float(labels), "trials": float(trials)}
 
 
 def _predict(

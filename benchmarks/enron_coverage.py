@@ -43,6 +43,7 @@ from crossover.measure.size_grid import size_grid
 from crossover.measure.study_coverage import coverage_of_studies
 from crossover.model.encoder.encoder import Encoder
 from crossover.model.features.word_tfidf import WORD
+from crossover.model.l2_path import solve_path
 from crossover.model.logistic_regression import LogisticRegression
 from crossover.model.probe import Probe
 from crossover.model.runtime import Runtime, use
@@ -137,8 +138,7 @@ class CachedProbe:
     """Probe() on vectors made once for all fits."""
 
     def __init__(self, mails: Mails, vectors: Floats, encoder: Encoder) -> None:
-        model = Probe(encoder)
-        self._solver = Solver(C=model.C, max_iter=model.max_iter, tol=model.tol)
+        self._model = Probe(encoder)
         self._gold, self._vectors, self._test = mails.gold, vectors, vectors[: mails.test]
         # As the probe does, so that its sums run in the same order.
         self._rank = np.argsort(sorted(range(len(mails.texts)), key=mails.texts.__getitem__))
@@ -149,9 +149,9 @@ class CachedProbe:
         train = self._vectors[rows]
         mean, deviation = train.mean(axis=0), train.std(axis=0)
         scale = np.where(deviation > 0, deviation, 1.0)
-        self._solver.fit((train - mean) / scale, self._gold[rows])
-        weights = self._solver.coef_[0] / scale
-        return sigmoid(self._test @ weights - mean @ weights + self._solver.intercept_[0])
+        found = solve_path((train - mean) / scale, self._gold[rows], [self._model.C], tol=self._model.tol)[0]
+        weights = found.weights[0] / scale
+        return sigmoid(self._test @ weights - mean @ weights + found.intercept[0])
 
 
 def sigmoid(score: Floats) -> Floats:

@@ -101,7 +101,7 @@ def test_training_rows_that_move_the_error_are_called_too_little_data() -> None:
 def test_seeds_that_move_the_error_are_called_an_unstable_algorithm() -> None:
     verdict, _ = answered(replace(STUDY, target=0.12, seeds=3), seed_sd=0.06)
     spread = verdict.numbers["arms"]["rich"]["spread"]
-    assert spread["seed"] > 10 * max(spread["training"], 0.0)
+    assert spread["seed"] > 3 * max(spread["training"], 0.0), "the truth of the second is 0"
     assert verdict.kind == "variance_matters"
     assert "an unstable algorithm (mostly the seed)" in verdict.sentence
 

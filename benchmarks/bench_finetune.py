@@ -212,14 +212,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="parquet or csv with text, label columns")
     parser.add_argument("--rows", type=int, default=800)
     parser.add_argument("--test-rows", type=int, default=1500)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20, help="a round")
-    parser.add_argument("--quality-steps", type=int, help="a seed; three epochs by default")
+    parser.add_argument("--quality-steps", type=int, default=80, help="a seed")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--to", type=Path, help="folder for bench_finetune.json")
     given = parser.parse_args()
     task = Task(*read(given.data, given.rows, given.test_rows), steps=given.steps)
-    quality_steps = given.quality_steps or -(-3 * given.rows // BATCH)
+    quality_steps = given.quality_steps
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     with warnings.catch_warnings():

@@ -258,10 +258,10 @@ def headlines(found: dict[str, Any]) -> list[dict[str, object]]:
         what = f"sweep of {one['runs']} runs, W&B offline: beyond fit and predict"
         told.append(headline(what, f"{value:.1f} ms a run", f"{target:.0f} ms", value <= target))
     for name, one in found.get("start", {}).items():
-        target = TARGETS["help"] if "run.py" in name else TARGETS["report"] if "report." in name else None
-        if (target is not None and "import" in name) or "run.py" in name:
-            value = one["median_seconds"]
-            met = value <= target and ("run.py" in name or "torch" not in one["loaded"])
+        run = "scripts/run.py" in name
+        if run or "import" in name:
+            value, target = one["median_seconds"], TARGETS["help" if run else "report"]
+            met = value <= target and (run or "torch" not in one["loaded"])
             told.append(headline(name, f"{value:.2f} s", f"{target:g} s", met))
     return told
 

@@ -74,7 +74,7 @@ def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> R
 
 @lru_cache(maxsize=4)
 def _data(root: Path, corpus_fingerprint: str, split_fingerprint: str) -> tuple[Corpus, Split]:
-    corpus, split = Store(root).corpus(corpus_fingerprint), Store(root).split(split_fingerprint)
+    corpus, split = (store := Store(root)).corpus(corpus_fingerprint), store.split(split_fingerprint)
     split.verify(corpus)
     return corpus, split
 

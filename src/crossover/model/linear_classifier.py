@@ -15,8 +15,8 @@ from scipy.special import softmax
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
 from crossover.model.classifier import Arrays, Classifier, Meta
+from crossover.model.features import out_of_core
 from crossover.model.features.block import FeatureBlock
-from crossover.model.features.out_of_core import ROWS, pieces
 from crossover.model.features.stack import FeatureStack
 
 Weights = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -97,7 +97,7 @@ class LinearClassifier(Classifier):
         """(texts, classes) probabilities; a row depends on its own text and meta only, bit for bit."""
         self._require_fitted()
         made = []
-        for piece in pieces(len(texts), ROWS) if texts else [slice(0)]:
+        for piece in out_of_core.pieces(len(texts), out_of_core.ROWS) if texts else [slice(0)]:
             some = {name: values[piece] for name, values in (meta or {}).items()}
             matrix = self.stack_.transform(texts[piece], some)
             self._count_encoding()

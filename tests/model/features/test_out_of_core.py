@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from crossover.model import linear_classifier
 from crossover.model.features import block_cache, out_of_core
 from crossover.model.features.block import FeatureBlock
 from crossover.model.features.char_tfidf import CharTfidf
@@ -36,7 +35,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of core from 50 rows on, 7 at a time."""
     monkeypatch.setattr(out_of_core, "ROWS", 50)
     monkeypatch.setattr(out_of_core, "PIECE", 7)
-    monkeypatch.setattr(linear_classifier, "ROWS", 50)
     monkeypatch.setattr(block_cache, "kept", block_cache.BlockCache(0))
 
 
@@ -82,7 +80,6 @@ def test_a_model_fitted_and_asked_out_of_core_is_the_same_model(
 
     spooled, asked = fitted()
     monkeypatch.setattr(out_of_core, "ROWS", 10_000)
-    monkeypatch.setattr(linear_classifier, "ROWS", 10_000)
     plain, expected = fitted()
     assert np.array_equal(spooled.weights_, plain.weights_) and np.array_equal(asked, expected)
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from crossover.model import token_products
 from crossover.model.lora import LowRank
-from crossover.model.token_products import HEIGHT, TALLEST, heights_alike, linear
+from crossover.model.token_products import HEIGHT, TALLEST, FixedMap, evaluated, heights_alike, linear
 
 MAPS = {
     "linear": lambda: nn.Linear(48, 80),
@@ -49,40 +50,59 @@ def test_bfloat16_rows_are_multiplied_in_bfloat16_and_weights_get_float32_gradie
     assert (of_x.dtype, of_weight.dtype, of_bias.dtype) == (torch.bfloat16, torch.float32, torch.float32)
 
 
+@pytest.mark.parametrize("gelu", [False, True], ids=["map", "map, gelu"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", MAPS)
-def test_at_fixed_height_a_rows_bits_depend_on_nothing_but_the_row(kind: str, dtype: torch.dtype) -> None:
+def test_evaluated_a_rows_bits_depend_on_nothing_but_the_row(
+    kind: str, dtype: torch.dtype, gelu: bool
+) -> None:
     torch.manual_seed(0)
     module, x = MAPS[kind](), torch.randn(4 * HEIGHT, 48).to(dtype)
     with torch.no_grad():
-        whole = linear(module, x, fixed_height=True)
+        own = evaluated(module, dtype)
+        whole = own(x, gelu=gelu)
         order = torch.randperm(len(x))
-        assert torch.equal(linear(module, x[order], fixed_height=True), whole[order])
-        assert torch.equal(
-            linear(module, x[HEIGHT : 2 * HEIGHT], fixed_height=True), whole[HEIGHT : 2 * HEIGHT]
-        )
+        assert torch.equal(own(x[order], gelu=gelu), whole[order])
+        assert torch.equal(own(x[HEIGHT : 2 * HEIGHT], gelu=gelu), whole[HEIGHT : 2 * HEIGHT])
+        plain = module(x.float())
         loose = 0.05 if dtype == torch.bfloat16 else 1e-5
-        torch.testing.assert_close(whole.float(), module(x.float()), rtol=loose, atol=loose)
+        torch.testing.assert_close(
+            whole.float(), functional.gelu(plain) if gelu else plain, rtol=loose, atol=loose
+        )
+
+
+def test_a_fixed_map_in_bfloat16_rounds_once_after_gelu_where_one_dnn_is_there() -> None:
+    torch.manual_seed(0)
+    weight, bias, x = (
+        torch.randn(80, 48).bfloat16(),
+        torch.randn(80).bfloat16(),
+        torch.randn(64, 48).bfloat16(),
+    )
+    exact = functional.gelu(functional.linear(x.double(), weight.double(), bias.double()))
+    found = FixedMap(weight, bias)(x, 64, gelu=True)
+    assert found.dtype == torch.bfloat16
+    if FixedMap(weight, bias)._packed is not None:
+        assert (found.double() - exact).abs().max() <= exact.abs().max() * 2**-8
 
 
 def test_where_heights_differ_in_bits_products_are_cut_to_the_lowest(monkeypatch: pytest.MonkeyPatch) -> None:
     module, x, seen = nn.Linear(48, 80), torch.randn(3 * HEIGHT, 48), []
-    plain = token_products.product
+    plain = FixedMap._product
 
-    def noted(x: Tensor, *others: Tensor) -> Tensor:
+    def noted(self: FixedMap, x: Tensor, gelu: bool) -> Tensor:
         seen.append(len(x))
-        return plain(x, *others)
+        return plain(self, x, gelu)
 
     with torch.no_grad():
-        whole = linear(module, x, fixed_height=True)
-        monkeypatch.setattr(token_products, "product", noted)
+        whole = evaluated(module, torch.float32)(x)
+        monkeypatch.setattr(FixedMap, "_product", noted)
         monkeypatch.setattr(token_products, "heights_alike", lambda *_: False)
-        assert torch.equal(linear(module, x, fixed_height=True), whole) and seen == [HEIGHT] * 3
+        assert torch.equal(evaluated(module, torch.float32)(x), whole) and seen == [HEIGHT] * 3
         monkeypatch.undo()
-    found = heights_alike(48, 80, torch.float32, torch.device("cpu"))
+    found = heights_alike(48, 80, torch.float32)
     heights_alike.cache_clear()
-    monkeypatch.setattr(token_products, "product", lambda x, *_: plain(x, *_) + (len(x) == TALLEST))
-    assert found and not heights_alike(48, 80, torch.float32, torch.device("cpu"))
+    monkeypatch.setattr(FixedMap, "_product", lambda self, x, g: plain(self, x, g) + (len(x) == TALLEST))
+    assert found and not heights_alike(48, 80, torch.float32)
     heights_alike.cache_clear()
 
 

@@ -63,7 +63,7 @@ class Finetune(Classifier):
         order_seed: of the rows' order.
     """
 
-    behaviour_version: ClassVar[int] = 2  # 1: padded batches, torch's dropout, also in frozen layers
+    behaviour_version: ClassVar[int] = 3  # 2: gelu after rounding, in prediction; 1: padded, torch's dropout
 
     search_space: ClassVar[Mapping[str, Sequence[object]]] = {
         "learning_rate": [2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3],  # the upper ones for training from scratch

@@ -24,7 +24,7 @@ from crossover.model.dropout import Dropout
 from crossover.model.encoder.batch_plan import one_thread, pack
 from crossover.model.encoder.packed_forward import knows
 from crossover.model.packed_attention import Layout, attend, lay_out
-from crossover.model.token_products import HEIGHT, TALLEST, linear
+from crossover.model.token_products import HEIGHT, TALLEST, evaluated, linear
 
 if TYPE_CHECKING:
     from crossover.model.training_loop import Network, Tokens
@@ -77,6 +77,8 @@ class PackedNetwork:
             replace(layer, attention_dropout=0.0, out_dropout=0.0, dropout=0.0) if k < self.frozen else layer
             for k, layer in enumerate(layers)
         ]
+        maps = [m for one in layers for m in (one.query, one.key, one.value, one.out, one.wide, one.narrow)]
+        self._fixed = {} if dropout is not None else {m: evaluated(m, self.dtype) for m in maps}
 
     def logits(self, rows: Tokens, states: Sequence[Tensor] | None = None) -> Tensor:
         """(rows, outputs) logits of token sequences, in their order, with a gradient.
@@ -95,12 +97,13 @@ class PackedNetwork:
     def evaluate(self, rows: Tokens, states: Sequence[Tensor] | None = None) -> Tensor:
         """(rows, outputs) logits; a row's bits do not depend on the other rows. On a processor only."""
         found = torch.zeros(len(rows), self.network.head.out_features)
+        head = evaluated(self.network.head, torch.float32)
 
         def work(layout: Layout, members: list[int]) -> None:
             given = None if states is None else [states[k] for k in members]
             pooled = self._pooled(self._through(layout, given), layout)
             pooled = functional.pad(pooled, (0, 0, 0, -len(pooled) % HEIGHT))
-            found[members] = linear(self.network.head, pooled, fixed_height=True)[: len(members)]
+            found[members] = head(pooled)[: len(members)]
 
         self._in_batches(rows, work)
         return found
@@ -159,11 +162,14 @@ class PackedNetwork:
         rate = layer.attention_dropout if self.dropout else 0.0
         seen = attend(query, key, value, layout, self.heads, rate, self.dropout)
         hidden = layer.out_norm(self._joined(hidden, self._product(layer.out, seen), layer.out_dropout))
-        wide = functional.gelu(self._product(layer.wide, hidden.to(self.dtype)))
+        wide = self._product(layer.wide, hidden.to(self.dtype), gelu=True)
         return layer.norm(self._joined(hidden, self._product(layer.narrow, wide), layer.dropout))  # type: ignore[no-any-return]
 
-    def _product(self, module: nn.Module, x: Tensor) -> Tensor:
-        return linear(module, x, fixed_height=self.dropout is None)
+    def _product(self, module: nn.Module, x: Tensor, gelu: bool = False) -> Tensor:
+        if self.dropout is None:
+            return self._fixed[module](x, gelu=gelu)
+        found = linear(module, x)
+        return functional.gelu(found) if gelu else found
 
     def _joined(self, residual: Tensor, x: Tensor, rate: float) -> Tensor:
         """The residual plus a layer's answer after dropout, in float32."""

@@ -1,13 +1,15 @@
 """Linear maps over tokens laid end to end: the products that training and prediction are made of.
 
-One product a map, whatever the texts. In float32 on a processor it is oneDNN's where torch has it: on
-AMD processors MKL, which torch takes by itself, uses half of the vector width there is. Torch all
-through: import it inside functions only.
+One product a map, whatever the texts: :func:`linear` to train, :class:`FixedMap` to encode and predict,
+where a row must have the same bits in any company. In float32 on a processor it is oneDNN's where torch
+has it: on AMD processors MKL, which torch takes by itself, uses half of the vector width there is. Torch
+all through: import it inside functions only.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -21,36 +23,75 @@ HEIGHT, TALLEST = 64, 512
 to give a row the same bits at each of them, else the first. So they never depend on the other rows."""
 
 
-def linear(module: nn.Module, x: Tensor, fixed_height: bool = False) -> Tensor:
-    """A linear map of a transformer, or one with an adapter beside it, of (tokens, inputs) rows.
+def linear(module: nn.Module, x: Tensor) -> Tensor:
+    """A linear map of a transformer, or one with an adapter beside it, of (tokens, inputs) rows, to train.
 
-    Computed in the dtype of ``x`` from float32 weights, whose gradients are float32. With
-    ``fixed_height`` (rows of ``x`` a multiple of ``HEIGHT``) a row's bits do not depend on the others, and
-    there is no gradient. A module of another kind is called.
+    Computed in the dtype of ``x`` from float32 weights, whose gradients are float32. A module of another
+    kind is called.
     """
     if isinstance(module, LowRank):
-        beside = linear(module.up, linear(module.down, x, fixed_height), fixed_height)
-        return linear(module.frozen, x, fixed_height) + module.scale * beside
+        return linear(module.frozen, x) + module.scale * linear(module.up, linear(module.down, x))
     if type(module) is not nn.Linear:
         return module(x)  # type: ignore[no-any-return]
-    if not fixed_height:
-        return _Linear.apply(x, module.weight, module.bias)  # type: ignore[no-any-return, no-untyped-call]
-    weight, bias = module.weight.to(x.dtype), None if module.bias is None else module.bias.to(x.dtype)
-    tall = heights_alike(module.in_features, module.out_features, x.dtype, x.device)
-    pieces = [product(piece, weight, bias) for piece in torch.split(x, TALLEST if tall else HEIGHT)]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    return _Linear.apply(x, module.weight, module.bias)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class FixedMap:
+    """A linear map that is done trained: rows (tokens, inputs) to (tokens, outputs), without a gradient.
+
+    In bfloat16 on a processor its weight is laid out for oneDNN once, where torch offers that, and a gelu
+    that follows is computed within the product, from its float32 sums.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
+        self._packed = _packed(self.weight)
+
+    def __call__(self, x: Tensor, height: int, gelu: bool = False) -> Tensor:
+        """In products of ``height`` rows: a row's bits depend on nothing else but the row."""
+        pieces = [self._product(piece, gelu) for piece in torch.split(x, height)]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def _product(self, x: Tensor, gelu: bool) -> Tensor:
+        if self._packed is None:
+            plain = product(x, self.weight, self.bias)
+            return functional.gelu(plain) if gelu else plain
+        after, variant = ("gelu", "none") if gelu else ("none", "")
+        return _ONEDNN(x, self._packed, self.bias, after, [], variant)  # type: ignore[no-any-return]
+
+
+def evaluated(module: nn.Module, dtype: torch.dtype) -> Callable[..., Tensor]:
+    """The map of :func:`linear` for evaluation in ``dtype``, a function of rows and ``gelu`` (False).
+
+    The number of rows is a multiple of ``HEIGHT``; a row's bits do not depend on the others.
+    """
+    if isinstance(module, LowRank):
+        frozen, down, up = (evaluated(part, dtype) for part in (module.frozen, module.down, module.up))
+        scale = module.scale
+
+        def beside(x: Tensor, gelu: bool = False) -> Tensor:
+            found = frozen(x) + scale * up(down(x))
+            return functional.gelu(found) if gelu else found
+
+        return beside
+    if type(module) is not nn.Linear:
+        return lambda x, gelu=False: functional.gelu(module(x)) if gelu else module(x)
+    weight, bias = module.weight.to(dtype), None if module.bias is None else module.bias.to(dtype)
+    tall = heights_alike(module.in_features, module.out_features, dtype)
+    return partial(FixedMap(weight, bias), height=TALLEST if tall else HEIGHT)
 
 
 @lru_cache(maxsize=64)
-def heights_alike(inputs: int, outputs: int, dtype: torch.dtype, device: torch.device) -> bool:
+def heights_alike(inputs: int, outputs: int, dtype: torch.dtype) -> bool:
     """Whether products of these widths were seen to give a row the same bits at every height in use."""
     draw = torch.Generator().manual_seed(0)
     shapes = ((TALLEST, inputs), (outputs, inputs), (outputs,))
-    x, weight, bias = (torch.randn(shape, generator=draw).to(device, dtype) for shape in shapes)
-    pieces = torch.cat([product(piece, weight, bias) for piece in torch.split(x, HEIGHT)])
+    x, weight, bias = (torch.randn(shape, generator=draw).to(dtype) for shape in shapes)
+    fixed = FixedMap(weight, bias)
     return all(
-        torch.equal(product(x[:height], weight, bias), pieces[:height])
+        torch.equal(fixed(x[:height], height, gelu), fixed(x, HEIGHT, gelu)[:height])
         for height in range(HEIGHT, TALLEST + 1, HEIGHT)
+        for gelu in (False, True)
     )
 
 
@@ -86,6 +127,16 @@ def _onednn() -> Any:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
     return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+def _packed(weight: Tensor) -> Tensor | None:
+    """A bfloat16 weight as oneDNN likes it best; None where that is not to be had."""
+    packs = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
+    if _ONEDNN is None or packs is None or weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
+        return None
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return None
+    return packs(weight.contiguous())  # type: ignore[no-any-return]
 
 
 _ONEDNN = _onednn()

@@ -98,6 +98,7 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.module = backbone.module
+        self._evaluated: dict[str, PackedNetwork] = {}
         self.dropout = nn.Dropout(dropout)
         self.head = nn.utils.skip_init(nn.Linear, backbone.dim, outputs)  # type: ignore[no-untyped-call]
         generator = torch.Generator().manual_seed(seed_of(seed, HEAD_STREAM))
@@ -113,13 +114,20 @@ class Network(nn.Module):
         return logits.float()
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode, but for what is frozen."""
+        """Training mode, but for what is frozen. Weights change between two calls only."""
         super().train(mode)
+        self._evaluated.clear()
         if mode and self.frozen_layers:
             self.module.eval()
             for layer in self.layers()[self.frozen_layers :]:
                 layer.train()
         return self
+
+    def evaluated(self, dtype: str) -> PackedNetwork:
+        """The network as it is now, laid out for prediction; kept until its mode is set again."""
+        if dtype not in self._evaluated:
+            self._evaluated[dtype] = PackedNetwork(self, dtype)
+        return self._evaluated[dtype]
 
     def freeze(self, layers: int) -> None:
         """Train neither the embeddings nor so many of the lowest layers, and drop nothing in these layers.
@@ -201,7 +209,7 @@ def train(
             rows = next(batches)
             with _named_memory(step, rows, tokens):
                 loss = _gradient(forward, [tokens[k] for k in rows], goal[rows], weights)
-                norm = float(nn.utils.clip_grad_norm_(trained, recipe.clip))
+                norm = _clip(trained, recipe.clip)
                 _check_finite(step, recipe, loss, norm, rate)
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
@@ -258,10 +266,11 @@ def predict_logits(
     network: Network, tokens: Tokens, dtype: str = "float32", frozen: FrozenLayers | None = None
 ) -> NDArray[np.float64]:
     """(rows, outputs) logits; a row's figures do not depend on the order of the rows."""
-    network.eval()
+    if network.training:
+        network.eval()
     logits = np.zeros((len(tokens), network.head.out_features))
     if packs(network) and network.backbone.device.type == "cpu":
-        packed = PackedNetwork(network, dtype)
+        packed = network.evaluated(dtype)
         for start in range(0, len(tokens), PREDICTED_AT_ONCE):
             part = tokens[start : start + PREDICTED_AT_ONCE]
             states = None if frozen is None else frozen.states(part)
@@ -293,6 +302,14 @@ def _gradient(
     loss = cross_entropy(forward(tokens), goal, weights)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
+
+
+def _clip(trained: list[nn.Parameter], most: float) -> float:
+    """Scale the gradient down to the norm ``most`` where it is above it; its norm before."""
+    norm = nn.utils.get_total_norm([p.grad for p in trained if p.grad is not None])
+    if norm > most:
+        nn.utils.clip_grads_with_norm_(trained, most, norm)
+    return float(norm)
 
 
 def _forward(

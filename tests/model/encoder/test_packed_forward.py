@@ -9,11 +9,12 @@ import torch
 from tiny_models import ARCHITECTURES, make_tiny
 from transformers import AutoModel, BertConfig, BertModel
 
-from crossover.model.encoder import batch_plan, packed_forward
+from crossover.model.encoder import batch_plan
 from crossover.model.encoder.backbone import pool
 from crossover.model.encoder.batch_plan import Ready
 from crossover.model.encoder.encoder import Encoder
 from crossover.model.encoder.packed_forward import PackedForward, knows
+from crossover.model.token_products import FixedMap
 
 PACKED = ("bert", "electra", "distilbert")
 WORDS = [
@@ -80,13 +81,13 @@ def test_heights_at_which_a_row_has_other_bits_are_not_used(
     ready = Ready(Encoder(str(tiny_model), dtype=dtype, max_length=32))
     packed = ready.packed
     assert packed is not None and packed.heights(256)[-1] == 256 and packed.heights(32) == (32,)
-    product = packed_forward.product
+    product = FixedMap._product
 
-    def another(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        found = product(rows, weight, bias)
+    def another(self: FixedMap, rows: torch.Tensor, gelu: bool) -> torch.Tensor:
+        found = product(self, rows, gelu)
         return found * 1.01 if len(rows) in (32, 128) else found
 
-    monkeypatch.setattr(packed_forward, "product", another)
+    monkeypatch.setattr(FixedMap, "_product", another)
     with torch.inference_mode():
         found = packed.heights(256)
     assert 32 not in found and 128 not in found and found[-1] == 256

@@ -65,7 +65,7 @@ class Encoder:
     """
 
     # 2: texts are packed end to end, which rounds otherwise (docs/decisions/0013).
-    behaviour_version: ClassVar[int] = 2
+    behaviour_version: ClassVar[int] = 3  # 2: attention and gelu in bfloat16 rounded otherwise
 
     def __init__(
         self,

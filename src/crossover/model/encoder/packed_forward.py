@@ -21,11 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossover.model.token_products import product
+from crossover.model.token_products import FixedMap
 
 LEAST_HEIGHT = 32
 """Heights are this times a power of two, or a multiple of it: whole vectors of every processor, so
 that elementwise kernels have no rest to compute in another way."""
+
+LONGEST_WRITTEN_OUT = 100
+"""Tokens of a text up to which attention in bfloat16 is written out."""
 
 _SEEN = (1, 2, 3, 5, 7, 11, 17, 31)
 """Lengths of the texts that :meth:`PackedForward.heights` compares; together they need several heights."""
@@ -33,11 +36,11 @@ _SEEN = (1, 2, 3, 5, 7, 11, 17, 31)
 
 @dataclass(frozen=True)
 class _Layer:
-    qkv: tuple[Tensor, Tensor]
-    out: nn.Linear
+    qkv: FixedMap
+    out: FixedMap
     out_norm: nn.LayerNorm
-    wide: nn.Linear
-    narrow: nn.Linear
+    wide: FixedMap
+    narrow: FixedMap
     norm: nn.LayerNorm
 
 
@@ -107,22 +110,18 @@ class PackedForward:
     def _through(
         self, layer: _Layer, hidden: Tensor, runs: Sequence[tuple[int, int, int]], height: int
     ) -> Tensor:
-        qkv = _product(hidden, *layer.qkv, height)
+        qkv = layer.qkv(hidden, height)
         seen = torch.zeros_like(hidden)
         width = hidden.shape[1]
         for start, texts, length in runs:
             part = slice(start, start + texts * length)
             split = qkv[part].view(texts, length, 3, self.heads, width // self.heads)
-            query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-            found = functional.scaled_dot_product_attention(query, key, value)
+            found = _attention(*split.permute(2, 0, 3, 1, 4).unbind(0))
             seen[part] = found.transpose(1, 2).reshape(texts * length, width)
-        hidden = _norm(layer.out_norm, _product(seen, layer.out.weight, layer.out.bias, height).add_(hidden))
-        wide, narrow = layer.wide, layer.narrow
-        pieces = [
-            product(functional.gelu(product(piece, wide.weight, wide.bias)), narrow.weight, narrow.bias)
-            for piece in torch.split(hidden, height)
-        ]
-        return _norm(layer.norm, _joined(pieces).add_(hidden))
+        hidden = _norm(layer.out_norm, layer.out(seen, height).add_(hidden))
+        pieces = torch.split(hidden, height)  # the wide states of one at a time stay near the processor
+        narrow = torch.cat([layer.narrow(layer.wide(x, height, gelu=True), height) for x in pieces])
+        return _norm(layer.norm, narrow.add_(hidden))
 
     def _pooled(self, hidden: Tensor, runs: Sequence[tuple[int, int, int]]) -> Tensor:
         vectors = []
@@ -151,10 +150,10 @@ def _of_bert(layer: Any) -> _Layer:
     attention = layer.attention
     return _Layer(
         _side_by_side(attention.self.query, attention.self.key, attention.self.value),
-        attention.output.dense,
+        _fixed(attention.output.dense),
         attention.output.LayerNorm,
-        layer.intermediate.dense,
-        layer.output.dense,
+        _fixed(layer.intermediate.dense),
+        _fixed(layer.output.dense),
         layer.output.LayerNorm,
     )
 
@@ -163,16 +162,35 @@ def _of_distilbert(layer: Any) -> _Layer:
     attention = layer.attention
     return _Layer(
         _side_by_side(attention.q_lin, attention.k_lin, attention.v_lin),
-        attention.out_lin,
+        _fixed(attention.out_lin),
         layer.sa_layer_norm,
-        layer.ffn.lin1,
-        layer.ffn.lin2,
+        _fixed(layer.ffn.lin1),
+        _fixed(layer.ffn.lin2),
         layer.output_layer_norm,
     )
 
 
-def _side_by_side(*linears: nn.Linear) -> tuple[Tensor, Tensor]:
-    return torch.cat([each.weight for each in linears]), torch.cat([each.bias for each in linears])
+def _side_by_side(*linears: nn.Linear) -> FixedMap:
+    return FixedMap(torch.cat([one.weight for one in linears]), torch.cat([one.bias for one in linears]))
+
+
+def _fixed(linear: nn.Linear) -> FixedMap:
+    return FixedMap(linear.weight, linear.bias)
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """softmax(Q K' / sqrt(d)) V of (texts, heads, length, d).
+
+    On a processor torch's own kernel takes two to three times as long in bfloat16, but for long texts.
+    """
+    texts, heads, length, dim = query.shape
+    if query.dtype != torch.bfloat16 or length > LONGEST_WRITTEN_OUT:
+        return functional.scaled_dot_product_attention(query, key, value)
+    q, k, v = (part.reshape(texts * heads, length, dim) for part in (query, key, value))
+    none = q.new_zeros(()).expand(texts * heads, length, length)
+    scores = torch.baddbmm(none, q, k.transpose(1, 2), beta=0, alpha=dim**-0.5)
+    shares = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
+    return torch.bmm(shares, v).view(texts, heads, length, dim)
 
 
 def _runs(lengths: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -184,14 +202,6 @@ def _runs(lengths: Sequence[int]) -> list[tuple[int, int, int]]:
         else:
             runs.append((start, 1, length))
     return runs
-
-
-def _product(rows: Tensor, weight: Tensor, bias: Tensor, height: int) -> Tensor:
-    return _joined([product(piece, weight, bias) for piece in torch.split(rows, height)])
-
-
-def _joined(pieces: list[Tensor]) -> Tensor:
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 def _norm(norm: nn.LayerNorm, rows: Tensor) -> Tensor:

@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, write and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="parquet or csv with text, label columns")
-    parser.add_argument("--texts", type=int, default=800)
+    parser.add_argument("--texts", type=int, default=2400)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--to", type=Path, help="folder for bench_encode.json")
     given = parser.parse_args(arguments)

@@ -300,6 +300,20 @@ def test_logits_of_shuffled_rows_have_the_same_bits(tiny_model: Path) -> None:
     assert predict_logits(net, []).shape == (0, 2)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_predictions_after_more_training_are_those_of_the_new_weights(tiny_model: Path, dtype: str) -> None:
+    net = network(tiny_model)
+    tokens = net.backbone.tokenize(TEXTS)
+    before = predict_logits(net, tokens, dtype)
+    np.testing.assert_array_equal(predict_logits(net, tokens, dtype), before)
+    train(net, tokens, TARGETS, RECIPE)
+    fresh = network(tiny_model)
+    fresh.load_state_dict(net.state_dict())
+    after = predict_logits(net, tokens, dtype)
+    assert not np.allclose(after, before, atol=1e-3)
+    np.testing.assert_array_equal(predict_logits(fresh, tokens, dtype), after)
+
+
 def test_layer_decay_lowers_the_peak_rate_layer_by_layer_and_leaves_head_and_weight_decay_alone(
     tiny_model: Path,
 ) -> None:

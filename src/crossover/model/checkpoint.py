@@ -75,7 +75,7 @@ class Checkpoints:
         aside = self.folder / f".{checkpoint.step}.{os.getpid()}.{secrets.token_hex(4)}.part"
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            tensors = {name: value.detach().cpu().contiguous() for name, value in checkpoint.tensors.items()}
+            tensors = {name: _plain(value) for name, value in checkpoint.tensors.items()}
             plain = json.dumps({"format": FORMAT, "key": self.key, **checkpoint.plain}, allow_nan=False)
             save_file(tensors, aside, {"plain": plain})
             _sync(aside)
@@ -124,6 +124,12 @@ class Checkpoints:
             return None
         ours = (plain.get("format"), plain.get("key")) == (FORMAT, self.key)
         return Checkpoint(int(step), tensors, plain) if ours else None
+
+
+def _plain(value: Tensor) -> Tensor:
+    """The tensor as a file can hold it: in order, and no part of another one's memory."""
+    value = value.detach().cpu().contiguous()
+    return value if value.untyped_storage().nbytes() == value.nbytes else value.clone()
 
 
 def _warn(message: str) -> None:

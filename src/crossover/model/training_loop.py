@@ -11,7 +11,7 @@ only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -203,7 +203,6 @@ def train(
     frozen = frozen_layers_of(network, recipe.dtype)
     small_table = compact_vocabulary(network.module, tokens, network.backbone.pad_id)
     with _own_randomness(stream, device), small_table as vocabulary:
-        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         optimiser = adamw(network, recipe)
         draws = Draws(Dropout(stream), device)
         forward = _forward(network, recipe.dtype, draws.dropout, frozen)
@@ -211,25 +210,18 @@ def train(
         done = state.resume(checkpoints)
         network.train()
         for step, rows in enumerate(islice(batches, done, recipe.steps), done + 1):
-            rate = recipe.learning_rate * set_rates(optimiser, step, recipe)
             with named_memory(step, rows, tokens):
-                rewind = partial(_rewind, optimiser, draws, draws.state())
-                loss, pieces = add_gradient(forward, [tokens[k] for k in rows], goal[rows], weights, rewind)
-                norm = float(nn.utils.clip_grad_norm_(trained, recipe.clip))
-                _check_finite(step, recipe, loss, norm, rate)
-                optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
+                entry = _step(state, forward, step, [tokens[k] for k in rows], goal[rows], weights, recipe)
             if vocabulary is not None:
                 vocabulary.decayed(optimiser)
-            entry = {"step": float(step), "loss": loss, "gradient_norm": norm, "learning_rate": rate}
-            course.history.append(entry if pieces == 1 else {**entry, "micro_batches": float(pieces)})
+            course.history.append(entry)
             course.tokens += sum(len(tokens[k]) for k in rows)
             if on_step is not None:
-                on_step(step, recipe.steps, f"loss {loss:.3f}")
+                on_step(step, recipe.steps, f"loss {entry['loss']:.3f}")
             if validation is not None and (step % recipe.evaluate_every == 0 or step == recipe.steps):
                 found = mean_loss(network, *validation, recipe.dtype, frozen)
-                _check_finite(step, recipe, found, norm, rate)
-                course.history[-1]["validation_loss"] = found
+                _check_finite(step, recipe, found, entry["gradient_norm"], entry["learning_rate"])
+                entry["validation_loss"] = found
                 if best.is_over(network, step, found, recipe):
                     break
                 network.train()
@@ -239,6 +231,32 @@ def train(
     state.close()
     network.eval()
     return course
+
+
+def _step(
+    state: TrainingState,
+    forward: Callable[[Tokens], Tensor],
+    step: int,
+    batch: Tokens,
+    goal: Tensor,
+    weights: Tensor | None,
+    recipe: Recipe,
+) -> dict[str, float]:
+    """Move the weights once, by the gradient of a batch; the step's entry in the history."""
+    optimiser, before = state.optimiser, state.draws.state()
+
+    def rewind() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        state.draws.restore(before)
+
+    rate = recipe.learning_rate * set_rates(optimiser, step, recipe)
+    loss, pieces = add_gradient(forward, batch, goal, weights, rewind)
+    norm = float(nn.utils.clip_grad_norm_(state.trained, recipe.clip))
+    _check_finite(step, recipe, loss, norm, rate)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    entry = {"step": float(step), "loss": loss, "gradient_norm": norm, "learning_rate": rate}
+    return entry if pieces == 1 else {**entry, "micro_batches": float(pieces)}
 
 
 def frozen_layers_of(network: Network, dtype: str) -> FrozenLayers | None:
@@ -297,11 +315,6 @@ def _grouped(network: Network, dtype: str, tokens: Tokens) -> Tensor:
         logits = torch.cat([network([tokens[k] for k in group]) for group in groups])
     place = {row: turn for turn, row in enumerate(row for group in groups for row in group)}
     return logits[[place[row] for row in range(len(tokens))]]
-
-
-def _rewind(optimiser: torch.optim.Optimizer, draws: Draws, before: Mapping[str, Tensor]) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    draws.restore(before)
 
 
 def _check_finite(step: int, recipe: Recipe, loss: float, norm: float, rate: float) -> None:

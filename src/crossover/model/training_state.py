@@ -83,6 +83,7 @@ class TrainingState:
 
     Attributes:
         frozen: what its frozen layers cost is part of the course.
+        trained: the parameters that are trained.
     """
 
     network: nn.Module
@@ -92,6 +93,9 @@ class TrainingState:
     best: Best
     frozen: FrozenLayers | None = None
     began: tuple[float, float] = field(default_factory=lambda: (time.perf_counter(), time.process_time()))
+
+    def __post_init__(self) -> None:
+        self.trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
 
     def resume(self, checkpoints: Checkpoints | None) -> int:
         """Put the last checkpoint back; the steps that are done with, 0 where there is none."""

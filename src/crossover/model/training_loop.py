@@ -225,7 +225,7 @@ def train(
                 if best.is_over(network, step, found, recipe):
                     break
                 network.train()
-            state.keep(checkpoints, step)
+            state.keep(checkpoints, step, recipe.steps)
         course.kept_step = best.restored(network) or course.kept_step
         state.keep_end(checkpoints, recipe.steps)
     state.close()

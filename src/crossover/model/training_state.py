@@ -118,9 +118,9 @@ class TrainingState:
             setattr(self.course, name, value)
         return found.step
 
-    def keep(self, checkpoints: Checkpoints | None, step: int) -> None:
-        """Save a checkpoint, between two steps, where it is time."""
-        if checkpoints is None or not checkpoints.due():
+    def keep(self, checkpoints: Checkpoints | None, step: int, steps: int) -> None:
+        """Save a checkpoint where it is time, between two steps: after the last, see :meth:`keep_end`."""
+        if checkpoints is None or step == steps or not checkpoints.due():
             return
         moments = {
             f"moments/{name}/{kind}": value

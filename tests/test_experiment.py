@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy import bayes, logistic, toy_store
+from toy import CARD, bayes, logistic, toy_split, toy_store
 
 from crossover import experiment
 from crossover.data.bad_input import BadInput
+from crossover.data.corpus import Corpus
 from crossover.launch.in_process import InProcess
 from crossover.model.runtime import Runtime
+from crossover.protocol.component import component
 from crossover.protocol.run_spec import RunSpec, Seeds
+from crossover.record.store import Store
 from crossover.split.nested_subsets import Subset, subset_ids
 
 
@@ -173,3 +176,27 @@ def test_the_same_spec_in_fresh_processes_is_the_same_to_the_bit(tmp_path: Path)
             subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         )
     assert said[0] == said[1] and len(said[0]) > 100
+
+
+@pytest.mark.parametrize(
+    "model", ["naive_bayes.NaiveBayes", "linear_svm.LinearSvm", "probe.Probe", "finetune.Finetune"]
+)
+def test_a_feature_that_is_the_same_in_every_row_ends_at_chance(
+    model: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    labels = ["spam" if k % 3 == 0 else "good" for k in range(120)]
+    corpus = Corpus.from_columns("constant", ["the same words"] * 120, labels, CARD)
+    split = toy_split(corpus)
+    store.save_corpus(corpus)
+    store.save_split(split)
+    settings: dict[str, object] = {}
+    if model.startswith(("probe", "finetune")):
+        encoder = component(
+            "crossover.model.encoder.encoder.Encoder", {"name": str(tiny_model), "max_length": 8}
+        )
+        settings = {"encoder": encoder, **({"min_steps": 5, "max_steps": 5} if "finetune" in model else {})}
+    spec = replace(spec_of(corpus, split), model=component(f"crossover.model.{model}", settings))
+    record = experiment.run(spec, store)
+    assert np.ptp(record.predictions.probabilities, axis=0).max() == 0, "every row alike"
+    assert record.scores["balanced_accuracy"].value == 0.5

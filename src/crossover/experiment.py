@@ -46,7 +46,7 @@ def run(spec: RunSpec, store: Store, around: runtime.Runtime | None = None) -> R
         return store.run(spec.digest)
     corpus, split = _data(store.root, spec.corpus, spec.split)
     train_ids = split.train if spec.subset is None else subset_ids(corpus, split, spec.subset)
-    around = around or runtime.Runtime(cache=store.cache)
+    around = (around or runtime.Runtime(store.cache)).saving_to(store.checkpoints(spec.digest))
     with runtime.use(around), pools().limit(limits=around.threads):
         selected, cost = _fit(spec, corpus, split, train_ids)
         predictions, predicting = _predict(spec, selected, corpus, split, train_ids)

@@ -90,7 +90,8 @@ def audit(record: RunRecord, store: Store, threads: int | None = None) -> Reprod
 def main(root: str, digest: str, aside: str, threads: str, device: str) -> None:
     """What a fresh process of an audit does: run one stored spec into the folder ``aside``."""
     fresh = Store(aside)
-    _run(Store(root).run(digest).spec, fresh, Runtime(fresh.cache, int(threads) or None, device))
+    around = Runtime(fresh.cache, int(threads) or None, device, checkpoint_seconds=None)
+    _run(Store(root).run(digest).spec, fresh, around)
 
 
 def _around(
@@ -99,7 +100,8 @@ def _around(
     """What surrounds the run again: the record's threads and device unless others are asked for."""
     known = cast(Mapping[str, object], record.environment.get("threads", {}))
     device = "cpu" if known.get("gpu") == "not used" else "auto"
-    return Runtime(None, threads or thread_count(record.environment), device, on_step)
+    threads = threads or thread_count(record.environment)
+    return Runtime(None, threads, device, on_step, checkpoint_seconds=None)
 
 
 def _unfinished(error: Failed) -> Reproduction:

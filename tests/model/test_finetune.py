@@ -296,7 +296,7 @@ def test_a_setting_outside_its_range_is_refused_with_what_was_expected(
 def test_a_diverged_training_is_no_model(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     from crossover.model import training_loop
 
-    monkeypatch.setattr(training_loop, "_gradient", lambda *_: float("nan"))
+    monkeypatch.setattr(training_loop, "add_gradient", lambda *_: (float("nan"), 1))
     with pytest.raises(FloatingPointError, match="step 1 of 12: loss nan"):
         fitted(encoder)
 

@@ -14,6 +14,7 @@ from tiny_models import make_tiny
 from torch.nn.functional import cross_entropy
 
 from crossover.model import training_loop
+from crossover.model.batch_gradient import add_gradient
 from crossover.model.batching import (
     length_groups,
     padded_length,
@@ -141,7 +142,8 @@ def test_groups_of_like_length_leave_the_gradient_of_the_whole_batch(tiny_model:
     tokens = net.backbone.tokenize([*TEXTS, "report " * 60])
     assert len(length_groups([padded_length(row) for row in tokens])) > 1
     goal, weight = torch.tensor([1, 0, 1, 0, 0]), torch.tensor([0.5, 2.0])
-    loss = training_loop._gradient(partial(_grouped, net, "float32"), tokens, goal, weight)
+    loss, pieces = add_gradient(partial(_grouped, net, "float32"), tokens, goal, weight, lambda: None)
+    assert pieces == 1
     grouped = [p.grad.clone() for p in net.parameters()]
     net.zero_grad()
     whole = cross_entropy(net(tokens), goal, weight)

@@ -128,6 +128,7 @@ def execute(
         if isinstance(error, MemoryError):
             traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
         kind, message, trace = type(error).__name__, str(error), traceback.format_exc()
+    store.forget_checkpoints(spec.digest)  # it would fail again from there: another try begins anew
     return keep_failure(spec, store, kind, message, trace, log())
 
 

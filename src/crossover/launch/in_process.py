@@ -21,13 +21,15 @@ class InProcess:
 
     ``threads`` and ``device`` are environment, not identity. ``on_step`` (set by scripts) is
     told how far a model's fitting is. More than ``max_failures`` failed runs stop the launch;
-    without ``retry_failed`` a run that failed in an earlier launch is reported as it was then.
+    without ``retry_failed`` a run that failed in an earlier launch is reported as it was then. A
+    fine-tune leaves a checkpoint every ``checkpoint_seconds``, None for none.
     """
 
     threads: int | None = None
     device: str = "auto"
     max_failures: int | None = None
     retry_failed: bool = True
+    checkpoint_seconds: float | None = 60.0
     on_step: Callable[[int, int, str], None] | None = None
     limit: FailureLimit = field(init=False, repr=False)
 
@@ -44,7 +46,9 @@ class InProcess:
         return self.limit.watch(self._launch(tasks(specs, store, self.retry_failed), store))
 
     def _launch(self, todo: Sequence[Task], store: Store) -> Iterator[Outcome]:
-        around = Runtime(store.cache, self.threads, self.device, self.on_step)
+        around = Runtime(
+            store.cache, self.threads, self.device, self.on_step, checkpoint_seconds=self.checkpoint_seconds
+        )
         claims, waiting, busy = Claims(store.root), deque(todo), 0
         while waiting:
             task = waiting.popleft()
@@ -57,4 +61,5 @@ class InProcess:
             busy += 1
             if busy >= len(waiting):
                 time.sleep(POLL_SECONDS)
+        store.sweep_checkpoints()
         claims.clear()  # what a killed process left of runs that it had just finished

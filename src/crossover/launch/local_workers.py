@@ -61,6 +61,7 @@ class LocalWorkers:
             that are mapped to be read do not count); null is no limit.
         max_failures: more failed runs than this stop the launch; null lets any number fail.
         retry_failed: try runs again that failed in an earlier launch; else they are reported as they were.
+        checkpoint_seconds: between two checkpoints of a fine-tune; null for none.
         on_step: told how far the fitting of the oldest run under way is.
 
     Raises:
@@ -76,6 +77,7 @@ class LocalWorkers:
         limit_memory: float | None = None,
         max_failures: int | None = None,
         retry_failed: bool = False,
+        checkpoint_seconds: float | None = 60.0,
         on_step: Callable[[int, int, str], None] | None = None,
     ) -> None:
         positive(workers=workers, threads=threads, limit_seconds=limit_seconds, limit_memory=limit_memory)
@@ -84,6 +86,7 @@ class LocalWorkers:
         self.threads, self.device = threads, device
         self.limit_seconds, self.limit_memory = limit_seconds, limit_memory
         self.limit, self.retry_failed, self.on_step = FailureLimit(max_failures), retry_failed, on_step
+        self.checkpoint_seconds = checkpoint_seconds
         self.bench = Bench()
         weakref.finalize(self, self.bench.stop)
 
@@ -99,6 +102,7 @@ class LocalWorkers:
         shift = _Shift(self, store, claims, tasks(specs, store, self.retry_failed))
         try:
             yield from self.limit.watch(shift.outcomes())
+            store.sweep_checkpoints()
             claims.clear()  # what a killed process left of runs that it had just finished
         except BaseException:  # an interruption too, and a caller that wants no further outcome
             under_way = [task.spec.digest for task in self.bench.busy.values()]
@@ -164,7 +168,8 @@ class _Shift:
                 yield outcome
             elif taken:
                 self.bench.busy[worker], self.bench.last[worker] = task, company(task.spec)
-                told = {"threads": self.launcher.threads, "device": self.launcher.device}
+                around = ("threads", "device", "checkpoint_seconds")
+                told = {name: getattr(self.launcher, name) for name in around}
                 worker.give({"spec": task.spec.to_json(), "store": str(self.store.root.absolute()), **told})
                 return
 

@@ -38,6 +38,7 @@ class RayCluster:
         limit_memory: GiB a run may allocate; null is no limit.
         max_failures: more failed runs than this stop the launch; null lets any number fail.
         retry_failed: try runs again that failed in an earlier launch.
+        checkpoint_seconds: between two checkpoints of a fine-tune; null for none.
 
     Raises:
         BadInput: Ray is not installed, or a number makes no sense.
@@ -55,6 +56,7 @@ class RayCluster:
         limit_memory: float | None = None,
         max_failures: int | None = None,
         retry_failed: bool = False,
+        checkpoint_seconds: float | None = 60.0,
     ) -> None:
         positive(cpus=cpus, threads=threads, limit_seconds=limit_seconds, limit_memory=limit_memory)
         self.address, self.cpus, self.gpus, self.retries = address, cpus, gpus, retries
@@ -65,6 +67,7 @@ class RayCluster:
             "limit_seconds": limit_seconds,
             "limit_memory": limit_memory,
             "retry_failed": retry_failed,
+            "checkpoint_seconds": checkpoint_seconds,
         }
         self.threads = threads
         self.ray = _ray()

@@ -58,6 +58,7 @@ class Slurm:
         limit_seconds: wall seconds after which a run counts as hanging; null leaves it to ``minutes``.
         max_failures: more failed runs than this stop the launch; null lets any number fail.
         retry_failed: try runs again that failed in an earlier launch.
+        checkpoint_seconds: between two checkpoints of a fine-tune; null for none.
 
     Raises:
         BadInput: submitit is not installed, there is no such cluster, or a number makes no sense.
@@ -78,6 +79,7 @@ class Slurm:
         limit_seconds: float | None = None,
         max_failures: int | None = None,
         retry_failed: bool = False,
+        checkpoint_seconds: float | None = 60.0,
     ) -> None:
         if cluster not in ("slurm", "local"):
             raise BadInput(f"launch.cluster={cluster!r}: expected slurm or local")
@@ -102,6 +104,7 @@ class Slurm:
             "device": device,
             "limit_seconds": limit_seconds,
             "retry_failed": retry_failed,
+            "checkpoint_seconds": checkpoint_seconds,
         }
 
     def launch(self, specs: Sequence[RunSpec], store: Store) -> Iterator[Outcome]:

@@ -1,9 +1,10 @@
 """A warm worker process: ``python -m crossover.launch.worker``, JSON lines in and out.
 
-In: a line a run, ``{"spec", "store", "threads", "device"}``. Out: ``{"ready"}``, then a run ``{"begun"}``,
-``{"step": [done, total, message]}`` and at the end ``{"ended": error or null, "leaving": whether the
-worker goes}``, or ``{"disk": [errno, message]}`` where the store cannot be written. What models and
-libraries print goes to stderr, which the driver keeps as the run's log. The worker ends with its driver.
+In: a line a run, ``{"spec", "store", "threads", "device", "checkpoint_seconds"}``. Out: ``{"ready"}``,
+then a run ``{"begun"}``, ``{"step": [done, total, message]}`` and at the end ``{"ended": error or null,
+"leaving": whether the worker goes}``, or ``{"disk": [errno, message]}`` where the store cannot be written.
+What models and libraries print goes to stderr, which the driver keeps as the run's log. The worker ends
+with its driver.
 """
 
 from __future__ import annotations
@@ -76,7 +77,13 @@ def _serve(lines: queue.SimpleQueue[str], channel: TextIO, packages: list[str]) 
         task = cast(Mapping[str, object], json.loads(lines.get()))
         _send(channel, {"begun": True})
         store = Store(Path(str(task["store"])))
-        around = Runtime(store.cache, cast(int, task["threads"]), str(task["device"]), told.on_step)
+        around = Runtime(
+            store.cache,
+            cast(int, task["threads"]),
+            str(task["device"]),
+            told.on_step,
+            checkpoint_seconds=cast(float | None, task["checkpoint_seconds"]),
+        )
         spec = RunSpec.from_json(cast(Mapping[str, object], task["spec"]))
         try:
             outcome = execute(spec, store, around, also=(SystemExit,), log=lambda: log_tail(2))

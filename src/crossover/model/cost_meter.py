@@ -36,18 +36,23 @@ def fit_cost(took: dict[str, float], models: Sequence[Classifier]) -> dict[str, 
     """Cost of fitting every model of one selection, the last one being kept.
 
     ``fit_seconds_cold`` is what it would have taken with no vector cached beforehand: trials of
-    one selection share their vectors, so they are counted once.
+    one selection share their vectors, so they are counted once. Where a training went on from a
+    checkpoint, what earlier attempts had put into it counts too.
     """
     costs = [model.cost_ for model in models if hasattr(model, "cost_")]
+    wall = took["wall"] + sum(cost.get("earlier_seconds", 0.0) for cost in costs)
+    cpu = took["cpu"] + sum(cost.get("earlier_cpu_seconds", 0.0) for cost in costs)
+    earlier_peak = max((cost.get("earlier_peak_bytes", 0.0) for cost in costs), default=0.0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
     spent = sum(cost.get("encode_seconds", 0.0) for cost in costs)
     cold = max((cost.get("encode_seconds_cold", 0.0) for cost in costs), default=0.0)
     return {
-        "fit_seconds": took["wall"],
-        "fit_cpu_seconds": took["cpu"],
-        "fit_seconds_cold": took["wall"] - spent + max(cold, spent),
+        "fit_seconds": wall,
+        "fit_cpu_seconds": cpu,
+        "fit_seconds_cold": wall - spent + max(cold, spent),
         "tokens": max((cost.get("tokens", 0.0) for cost in costs), default=0.0),
         "parameters": float(models[-1].parameters_),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0,
+        "peak_memory_bytes": max(peak, earlier_peak),
     }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,6 +27,14 @@ class Dropout:
 
     def __init__(self, seed: int) -> None:
         self._bits = np.random.SFC64(seed)
+
+    def state(self) -> NDArray[np.uint64]:
+        """Where the stream is: the 4 words of SFC64."""
+        return np.array(self._bits.state["state"]["state"])
+
+    def restore(self, state: NDArray[np.uint64]) -> None:
+        """Go on from a :meth:`state`."""
+        self._bits.state = self._bits.state | {"state": {"state": state}}
 
     def mask(self, shape: Sequence[int], rate: float) -> Tensor:
         """Float32 multipliers of ``shape``: 0 with probability ``rate``, else 1 / (1 - rate)."""

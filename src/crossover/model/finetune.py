@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,10 +15,12 @@ from scipy.special import softmax
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
+from crossover.model import runtime
 from crossover.model.classifier import Arrays, Classifier, Meta
 from crossover.model.encoder.encoder import DTYPES, Encoder
 
 if TYPE_CHECKING:
+    from crossover.model.checkpoint import Checkpoints
     from crossover.model.encoder.backbone import Backbone
     from crossover.model.training_loop import Network, Recipe, Tokens
 
@@ -198,16 +202,18 @@ class Finetune(Classifier):
             self.network_, course, self.cost_ = trained_in_stack(self, texts, targets, by_class)
         else:
             self.network_ = self._trainable(self.seed)
+            tokens, watched = self._tokenize(texts), self._watched(validation, column)
             course = train(
                 self.network_,
-                self._tokenize(texts),
+                tokens,
                 targets,
                 self._recipe(len(texts)),
                 seed=self.seed,
                 order_seed=self.order_seed,
                 class_weights=by_class,
-                validation=self._watched(validation, column),
+                validation=watched,
                 on_step=self.on_step,
+                checkpoints=self._checkpoints([tokens, targets, by_class, watched]),
             )
         self.parameters_ = sum(p.numel() for p in self.network_.parameters() if p.requires_grad)
         self.history_ = course.history
@@ -215,6 +221,8 @@ class Finetune(Classifier):
         if course.encode_seconds_cold:
             self.cost_["encode_seconds"] = course.encode_seconds
             self.cost_["encode_seconds_cold"] = course.encode_seconds_cold
+        if course.earlier_seconds:
+            self.cost_ |= {k: v for k, v in vars(course).items() if k.startswith("earlier_")}
         if self.wants_validation:
             self.selected_ = {"steps": course.kept_step}
         return self
@@ -258,6 +266,28 @@ class Finetune(Classifier):
         self.network_ = self._network(False, len(self.present_))
         self.network_.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
         self.network_.eval()
+
+    def decisive_settings(self) -> dict[str, object]:
+        """What decides a training's bits beside rows and seeds: settings, encoder, where it is computed."""
+        left_out = ("encoder", "seed", "order_seed", "on_step")
+        settings = {k: v for k, v in vars(self).items() if k not in left_out and not k.endswith("_")}
+        around = runtime.current()
+        return {**settings, "encoder": self.encoder.key(), "around": [around.device, around.threads]}
+
+    def _checkpoints(self, rows: Sequence[object]) -> Checkpoints | None:
+        """Where this training leaves its checkpoints, under the SHA-256 of all that decides its bits."""
+        import torch
+
+        from crossover.model.checkpoint import Checkpoints
+
+        around = runtime.current()
+        if around.checkpoints is None or around.checkpoint_seconds is None:
+            return None
+        shapes = {name: p.shape for name, p in self.network_.named_parameters() if p.requires_grad}
+        settings = [self.behaviour_version, self.decisive_settings(), self.seed, self.order_seed]
+        given = [settings, torch.get_num_threads(), self.present_, rows, shapes]
+        key = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+        return Checkpoints(around.checkpoints, key, around.checkpoint_seconds)
 
     def _trainable(self, seed: int, backbone: Backbone | None = None) -> Network:
         """The network before its first step, what is not trained switched off; ``backbone`` saves loading."""

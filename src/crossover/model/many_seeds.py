@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding, layer_norm
 
 from crossover.data.bad_input import BadInput
+from crossover.model.batch_gradient import named_memory
 from crossover.model.batching import PAD_MULTIPLE, seed_of, training_order
 from crossover.model.optimiser import adamw, schedule, set_rates
 from crossover.model.training_loop import (
@@ -28,7 +29,6 @@ from crossover.model.training_loop import (
     Tokens,
     _autocast,
     _check_finite,
-    _named_memory,
     _own_randomness,
 )
 
@@ -150,7 +150,7 @@ def train_together(
             rows = [next(order) for order in orders]
             every = [k for batch in rows for k in batch]
             width, at = _padded(tokens, every), torch.tensor(rows, device=device)
-            with _named_memory(step, every, tokens):
+            with named_memory(step, every, tokens):
                 with _autocast(stack.pattern, recipe.dtype):
                     logits = forward(ids[at, :width], mask[at, :width])
                 losses = _losses(logits, goal[at], weights)

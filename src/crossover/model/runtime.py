@@ -1,4 +1,4 @@
-"""Runtime: what surrounds a run and never enters its identity: cache, threads, device, progress."""
+"""Runtime: what surrounds a run and never enters its identity: cache, threads, device, checkpoints ..."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,21 @@ from typing import Any
 class Runtime:
     """``cache`` None keeps embeddings in memory only; ``threads`` None leaves the libraries' default.
 
-    ``device`` is auto, cpu or cuda. ``on_step`` is handed to models: (done, total, message).
+    ``device`` is auto, cpu or cuda. ``on_step`` is handed to models: (done, total, message). A training
+    leaves a checkpoint in the folder ``checkpoints`` every ``checkpoint_seconds``; it leaves none where
+    either is None. When that happens decides no bit.
     """
 
     cache: Path | None = None
     threads: int | None = None
     device: str = "auto"
     on_step: Callable[[int, int, str], None] | None = None
+    checkpoints: Path | None = None
+    checkpoint_seconds: float | None = 60.0
+
+    def saving_to(self, checkpoints: Path) -> Runtime:
+        """The same with this folder for checkpoints."""
+        return replace(self, checkpoints=checkpoints)
 
 
 _current: ContextVar[Runtime] = ContextVar("runtime")

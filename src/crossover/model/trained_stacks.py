@@ -16,8 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from crossover.model import runtime
-
 if TYPE_CHECKING:
     from crossover.model.finetune import Finetune
     from crossover.model.many_seeds import Stack
@@ -68,7 +66,7 @@ def trained_in_stack(
             stack, tokens, targets, recipe, seeds, class_weights, model.on_step
         )
 
-    given = [_settings(model), seeds, list(texts), list(targets), model.present_]
+    given = [model.decisive_settings(), seeds, list(texts), list(targets), model.present_]
     key = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
     found, new = trained_once(key, train)
     place = seeds.index((model.seed, model.order_seed))
@@ -88,14 +86,6 @@ def fresh_stack(model: Finetune, seeds: Sequence[tuple[int, int]]) -> Stack:
         return Stack(model._trainable(seed) for seed, _ in seeds)
     loaded = load_backbone(model.encoder, True, 0, model.dropout)
     return Stack(model._trainable(seed, loaded.copy()) for seed, _ in seeds)
-
-
-def _settings(model: Finetune) -> dict[str, object]:
-    """All that decides a stack's bits beside rows and seeds: settings, encoder, where it is computed."""
-    left_out = ("encoder", "seed", "order_seed", "on_step")
-    settings = {k: v for k, v in vars(model).items() if k not in left_out and not k.endswith("_")}
-    around = runtime.current()
-    return {**settings, "encoder": model.encoder.key(), "around": [around.device, around.threads]}
 
 
 def trained_once(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from crossover.data.bad_input import BadInput
+from crossover.model.batch_gradient import add_gradient, named_memory
 from crossover.model.batching import (
     length_groups,
     padded_length,
@@ -31,12 +33,14 @@ from crossover.model.batching import (
     seed_of,
     training_order,
 )
+from crossover.model.checkpoint import Checkpoints
 from crossover.model.compact_vocabulary import compact_vocabulary
 from crossover.model.dropout import Dropout
 from crossover.model.encoder.backbone import Backbone
 from crossover.model.frozen_layers import FrozenLayers
 from crossover.model.optimiser import adamw, set_rates
 from crossover.model.packed_network import PackedNetwork, packs
+from crossover.model.training_state import Best, Draws, TrainingState
 
 DROPOUT_STREAM, HEAD_STREAM = 1, 2
 PREDICTION_BATCH, GPU_PREDICTION_BATCH, PREDICTED_AT_ONCE = 32, 256, 1024
@@ -74,7 +78,8 @@ class Course:
     """How a training went: one entry a step, the step whose weights were kept, tokens read.
 
     ``encode_seconds`` went into the states above frozen layers; ``encode_seconds_cold`` would have, had
-    none been kept.
+    none been kept. ``earlier_`` is what attempts at this training took that were interrupted: wall and CPU
+    seconds up to the checkpoint that was gone on from, and their peak memory.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -82,6 +87,9 @@ class Course:
     tokens: int = 0
     encode_seconds: float = 0.0
     encode_seconds_cold: float = 0.0
+    earlier_seconds: float = 0.0
+    earlier_cpu_seconds: float = 0.0
+    earlier_peak_bytes: float = 0.0
 
 
 class Network(nn.Module):
@@ -181,78 +189,82 @@ def train(
     class_weights: Sequence[float] | None = None,
     validation: tuple[Tokens, Sequence[int]] | None = None,
     on_step: Callable[[int, int, str], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Course:
     """Train ``network`` in place on ``targets``, the column of each row's class.
 
     The loss is cross-entropy, weighted by class where weights are given and divided by the batch's
     weight. With ``validation`` the weights of the lowest validation loss are kept (the first of equals),
     else the last. ``order_seed`` decides the rows' order, ``seed`` dropout; global randomness is left alone.
+    With ``checkpoints`` a training that was interrupted goes on from the last one, to the same bits. A
+    batch that does not fit memory is computed in pieces, and its entry says in how many.
 
     Raises:
         FloatingPointError: loss or gradient is not finite; step and learning rate are named.
-        MemoryError: a batch does not fit; its size and longest row are named.
+        MemoryError: a single row does not fit; the batch's longest row is named.
     """
     device, stream = network.backbone.device, seed_of(seed, DROPOUT_STREAM)
     goal = torch.tensor(targets, device=device)
     weights = None if class_weights is None else torch.tensor(class_weights, device=device)
     batches = training_order(len(tokens), recipe.batch_size, order_seed)
-    course, best = Course(kept_step=recipe.steps), _Best()
+    course, best = Course(kept_step=recipe.steps), Best()
     frozen = frozen_layers_of(network, recipe.dtype)
     small_table = compact_vocabulary(network.module, tokens, network.backbone.pad_id)
     with _own_randomness(stream, device), small_table as vocabulary:
-        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         optimiser = adamw(network, recipe)
-        forward = _forward(network, recipe.dtype, Dropout(stream), frozen)
+        draws = Draws(Dropout(stream), device)
+        forward = _forward(network, recipe.dtype, draws.dropout, frozen)
+        state = TrainingState(network, optimiser, draws, course, best, frozen)
+        done = state.resume(checkpoints)
         network.train()
-        for step in range(1, recipe.steps + 1):
-            rate = recipe.learning_rate * set_rates(optimiser, step, recipe)
-            rows = next(batches)
-            with _named_memory(step, rows, tokens):
-                loss = _gradient(forward, [tokens[k] for k in rows], goal[rows], weights)
-                norm = _clip(trained, recipe.clip)
-                _check_finite(step, recipe, loss, norm, rate)
-                optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
+        for step, rows in enumerate(islice(batches, done, recipe.steps), done + 1):
+            with named_memory(step, rows, tokens):
+                entry = _step(state, forward, step, [tokens[k] for k in rows], goal[rows], weights, recipe)
             if vocabulary is not None:
                 vocabulary.decayed(optimiser)
-            entry = {"step": float(step), "loss": loss, "gradient_norm": norm, "learning_rate": rate}
             course.history.append(entry)
             course.tokens += sum(len(tokens[k]) for k in rows)
             if on_step is not None:
-                on_step(step, recipe.steps, f"loss {loss:.3f}")
+                on_step(step, recipe.steps, f"loss {entry['loss']:.3f}")
             if validation is not None and (step % recipe.evaluate_every == 0 or step == recipe.steps):
                 found = mean_loss(network, *validation, recipe.dtype, frozen)
-                course.history[-1]["validation_loss"] = found
+                _check_finite(step, recipe, found, entry["gradient_norm"], entry["learning_rate"])
+                entry["validation_loss"] = found
                 if best.is_over(network, step, found, recipe):
                     break
                 network.train()
+            state.keep(checkpoints, step, recipe.steps)
         course.kept_step = best.restored(network) or course.kept_step
-    if frozen is not None:
-        course.encode_seconds, course.encode_seconds_cold = frozen.seconds, frozen.seconds_cold
+        state.keep_end(checkpoints, recipe.steps)
+    state.close()
     network.eval()
     return course
 
 
-@dataclass
-class _Best:
-    """The lowest validation loss so far, with its step and weights."""
+def _step(
+    state: TrainingState,
+    forward: Callable[[Tokens], Tensor],
+    step: int,
+    batch: Tokens,
+    goal: Tensor,
+    weights: Tensor | None,
+    recipe: Recipe,
+) -> dict[str, float]:
+    """Move the weights once, by the gradient of a batch; the step's entry in the history."""
+    optimiser, before = state.optimiser, state.draws.state()
 
-    loss: float = math.inf
-    step: int = 0
-    weights: dict[str, Tensor] | None = None
+    def rewind() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        state.draws.restore(before)
 
-    def is_over(self, network: Network, step: int, loss: float, recipe: Recipe) -> bool:
-        """Note a loss; whether ``patience`` evaluations have passed without a better one."""
-        if loss < self.loss:
-            self.loss, self.step, self.weights = loss, step, _copy(network)
-            return False
-        return self.weights is not None and step - self.step >= recipe.patience * recipe.evaluate_every
-
-    def restored(self, network: Network) -> int:
-        """Give the network these weights; their step, 0 where there are none."""
-        if self.weights is not None:
-            network.load_state_dict(self.weights)
-        return self.step
+    rate = recipe.learning_rate * set_rates(optimiser, step, recipe)
+    loss, pieces = add_gradient(forward, batch, goal, weights, rewind)
+    norm = _clip(state.trained, recipe.clip)
+    _check_finite(step, recipe, loss, norm, rate)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    entry = {"step": float(step), "loss": loss, "gradient_norm": norm, "learning_rate": rate}
+    return entry if pieces == 1 else {**entry, "micro_batches": float(pieces)}
 
 
 def frozen_layers_of(network: Network, dtype: str) -> FrozenLayers | None:
@@ -293,15 +305,6 @@ def mean_loss(
     """Mean cross-entropy in nats, every row alike."""
     logits = torch.from_numpy(predict_logits(network, tokens, dtype, frozen))
     return float(cross_entropy(logits, torch.tensor(targets)))
-
-
-def _gradient(
-    forward: Callable[[Tokens], Tensor], tokens: Tokens, goal: Tensor, weights: Tensor | None
-) -> float:
-    """Add the gradient of the batch's loss and return the loss."""
-    loss = cross_entropy(forward(tokens), goal, weights)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return float(loss.detach())
 
 
 def _clip(trained: list[nn.Parameter], most: float) -> float:
@@ -345,10 +348,6 @@ def _autocast(network: Network, dtype: str) -> torch.autocast:
     return torch.autocast(network.backbone.device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16")
 
 
-def _copy(network: Network) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-
 @contextmanager
 def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
     """Dropout draws from ``seed`` inside the block; the global generators are put back after."""
@@ -357,17 +356,3 @@ def _own_randomness(seed: int, device: torch.device) -> Iterator[None]:
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)
         yield
-
-
-@contextmanager
-def _named_memory(step: int, rows: list[int], tokens: Tokens) -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:  # torch's CUDA error is a subclass, its CPU allocator's is not
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-        longest = max(rows, key=lambda k: len(tokens[k]))
-        raise MemoryError(
-            f"step {step}: no memory for a batch of {len(rows)} rows (longest: training row {longest + 1}, "
-            f"{len(tokens[longest])} tokens); lower model.batch_size or model.max_length"
-        ) from error

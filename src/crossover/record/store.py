@@ -1,4 +1,4 @@
-"""Store: one folder that holds corpora, splits, runs, failures, claims, studies and looks at the test.
+"""Store: one folder that holds corpora, splits, runs, failures, studies, claims, checkpoints ...
 
 Every directory is made aside, synced and renamed into place, so that a name that exists is
 whole. There is no index: readers scan.
@@ -25,7 +25,7 @@ from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
-FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims")
+FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims", "checkpoints")
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,20 @@ class Store:
     def cache(self) -> Path:
         """Where embeddings are kept."""
         return self.root / "cache"
+
+    def checkpoints(self, digest: str) -> Path:
+        """Where a run under way keeps what it would go on from."""
+        return self.root / "checkpoints" / digest
+
+    def forget_checkpoints(self, digest: str) -> None:
+        """Remove a run's checkpoints: it is finished, or is to begin anew."""
+        shutil.rmtree(self.checkpoints(digest), ignore_errors=True)
+
+    def sweep_checkpoints(self) -> None:
+        """Remove those of finished runs: a process may be killed before it does so itself."""
+        for folder in (self.root / "checkpoints").iterdir():
+            if self.has_run(folder.name):
+                self.forget_checkpoints(folder.name)
 
     def save_corpus(self, corpus: Corpus) -> str:
         """Keep a corpus under its fingerprint; returns it.
@@ -205,7 +219,7 @@ class Store:
         raise BadInput(f"{prefix!r} is the beginning of {len(found)} runs ({first}); give more digits")
 
     def commit_run(self, record: RunRecord, predictions: bytes) -> RunRecord:
-        """Write a run by one rename; the loser of a race discards its copy.
+        """Write a run by one rename and remove its checkpoints; the loser of a race discards its copy.
 
         ``predictions`` are the parquet bytes whose SHA-256 the record carries.
         """
@@ -213,6 +227,7 @@ class Store:
             if folder is not None:
                 (folder / "predictions.parquet").write_bytes(predictions)
                 (folder / "record.json").write_bytes(_json(record.to_json()))
+        self.forget_checkpoints(record.digest)
         return self.run(record.digest)
 
     def save_failure(self, digest: str, plain: Mapping[str, object]) -> Path:

@@ -169,7 +169,7 @@ def test_a_full_disk_leaves_no_piece_and_says_how_much_is_needed(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"No space left.*about 0.0 MB.*store="):
+    with pytest.raises(OSError, match=r"No space left.*about 0.1 MB.*store="):
         cache.vectors(["b"], Machine())
     monkeypatch.undo()
     assert len(list((tmp_path / "c").iterdir())) == 1

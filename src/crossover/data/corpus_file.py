@@ -77,6 +77,8 @@ def _write(source: Source, folder: Path, on_step: OnStep | None, target: Path) -
             for writer in (rows, truth):
                 if writer is not None:
                     writer.close()
+        if piece is None:
+            raise BadInput(f"to={target}: the source gave no rows")
         _describe(folder, piece, done, planted)
     except OSError as error:
         if error.errno not in FULL or piece is None:

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -157,16 +158,25 @@ def test_one_flipped_bit_anywhere_is_noticed_and_the_file_named(name: str, whole
         tally("F13")
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "deleted", "other"])
-@pytest.mark.parametrize("name", NAMES)
+NOT_MISSED = ("hypothesis", "look", "verdict")
+"""Where one of these is gone, nobody can tell that it was made."""
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        (name, damage)
+        for name in NAMES
+        for damage in ("cut", "empty", "deleted", "other")
+        if damage != "deleted" or name not in NOT_MISSED
+    ],
+)
 def test_a_file_cut_short_emptied_or_gone_is_noticed(
     name: str, damage: str, whole: Kept, tally: Tally
 ) -> None:
     file = whole.files[name]
     data = file.read_bytes()
     if damage == "deleted":
-        if name in ("hypothesis", "look", "verdict"):
-            pytest.skip("one that is not there was never made, as far as anyone can tell")
         file.unlink()
     else:
         file.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "other": b"[1, 2]"}[damage])
@@ -349,8 +359,6 @@ def test_a_file_of_the_first_schema_is_read_and_not_rewritten(
 
 
 def test_a_seal_is_what_sha256sum_says_and_comes_out_the_same_again(tmp_path: Path) -> None:
-    import subprocess
-
     file = tmp_path / "a.json"
     file.write_bytes(sealed({"text": "é\u2028\n", "value": 0.1 + 0.2}))
     assert unsealed(file, "") == {"text": "é\u2028\n", "value": 0.1 + 0.2}

@@ -236,12 +236,17 @@ def _from_hub(repo: str, revision: str | None, other: str = "") -> Path:
             f"{repo} at {revision} is not (wholly) in the local cache and HF_HUB_OFFLINE is set; {command}"
         )
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(_FETCHED)))
+        # Without a network this is content with what the cache has of the commit.
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(_FETCHED)))
+        why = "" if _is_whole(folder) else "it lacks files"
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        why = type(error).__name__
+    if why:
         raise BadInput(
-            f"{repo} at {revision} is not in the local cache and cannot be fetched "
-            f"({type(error).__name__}); where there is a network: {command}"
-        ) from None
+            f"{repo} at {revision} is not (wholly) in the local cache and cannot be fetched ({why}); "
+            f"where there is a network: {command}"
+        )
+    return folder
 
 
 def _is_whole(folder: Path) -> bool:

@@ -46,12 +46,12 @@ def unsealed(file: Path, mend: str) -> dict[str, object]:
     if not isinstance(plain, dict):
         raise BadInput(f"{file} holds {plain!r:.40}, expected a JSON object; {mend}")
     seal, schema = plain.pop("sha256", None), plain.pop("schema", 1)
-    if isinstance(schema, int) and schema > SCHEMA:
+    if type(schema) is int and schema > SCHEMA:
         raise BadInput(
             f"{file} is written with schema {schema}, this version of crossover reads up to {SCHEMA}: update "
             "crossover, or name another folder with store=...; the file was left as it is"
         )
-    if seal is None and schema == 1:
+    if seal is None and schema == 1 and type(schema) is int:
         return cast(dict[str, object], plain)
     found = hashlib.sha256(data[_LENGTH:]).hexdigest()
     if found != seal or schema != SCHEMA:

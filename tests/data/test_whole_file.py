@@ -27,9 +27,10 @@ def test_what_was_there_stays_where_any_step_fails(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, step, full, raising=False)
-    with pytest.raises(OSError, match=r"a\.json; about 3\.0 MB are needed; nothing was left there\. .*to=") as e:
+    needs = r"a\.json; about 3\.0 MB are needed; nothing was left there\. .*to="
+    with pytest.raises(OSError, match=needs) as told:
         write_whole(file, bytes(3_000_000), "name another folder with to=...")
-    assert e.value.errno == errno.ENOSPC
+    assert told.value.errno == errno.ENOSPC
     monkeypatch.undo()
     assert file.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
 

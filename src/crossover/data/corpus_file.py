@@ -25,7 +25,7 @@ def write_corpus(source: Source, folder: Path, on_step: OnStep | None = None) ->
 
     A source that offers ``batches()`` is never held in memory as a whole. The folder is made aside
     and renamed: either all of it is there or none. The tables carry a checksum a page, the
-    description its SHA-256.
+    description the SHA-256 of its lines.
 
     Args:
         folder: a new folder; one that exists is refused.

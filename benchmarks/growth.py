@@ -33,6 +33,7 @@ from bench_rounds import headline, write
 
 from crossover.data.corpus_file import write_corpus
 from crossover.data.inbox import Inbox
+from crossover.data.sealed_json import sealed
 from crossover.data.table_file import TableFile
 from crossover.look.duplicates import duplicates
 from crossover.measure.metric.metric import all_metrics
@@ -136,8 +137,7 @@ def make_records(count: int, folder: Path) -> None:
     for draw in range(count):
         one = replace(made, spec=replace(spec, subset=Subset("natural", 100, draw)))
         (store.root / "runs" / one.digest).mkdir()
-        text = json.dumps(one.to_json(), indent=1)
-        (store.root / "runs" / one.digest / "record.json").write_text(text, encoding="utf-8")
+        (store.root / "runs" / one.digest / "record.json").write_bytes(sealed(one.to_json()))
 
 
 def _elsewhere(code: str, folder: Path) -> None:

@@ -11,12 +11,14 @@ import re
 import shutil
 from pathlib import Path
 
+from crossover.data.sealed_json import unsealed
+
 PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published"
 
 
 def publish(study: Path, name: str, to: Path = PUBLISHED) -> Path:
     """Write ``to/<name>/``: verdict.json, tables, figures and a page that states the command."""
-    verdict = json.loads((study / "verdict.json").read_text(encoding="utf-8"))
+    verdict = unsealed(study / "verdict.json", "run the study again: its runs are kept")
     verdict["numbers"]["commands"] = {
         key: without_folders(command) for key, command in verdict["numbers"]["commands"].items()
     }

@@ -16,6 +16,7 @@ from toy import bayes, logistic, toy_corpus, toy_store
 from crossover import experiment, reproduce
 from crossover.compose import part
 from crossover.data.bad_input import BadInput
+from crossover.data.sealed_json import sealed
 from crossover.model.runtime import Runtime
 from crossover.protocol.component import Component, resolve
 from crossover.protocol.run_spec import RunSpec, Seeds
@@ -61,7 +62,7 @@ def edited(store: Store, digest: str, **environment: object):
     for name, value in environment.items():
         found = plain["environment"][name]
         plain["environment"][name] = {**found, **value} if isinstance(found, dict) else value
-    file.write_text(json.dumps(plain))
+    file.write_bytes(sealed(plain))
     return store.run(digest)
 
 
@@ -160,7 +161,7 @@ def test_other_numbers_under_another_version_are_within_tolerance_and_under_the_
     file = store.root / "runs" / record.digest / "record.json"
     plain = json.loads(file.read_text())
     plain["scores"]["log_loss"]["value"] += 1e-9
-    file.write_text(json.dumps(plain))
+    file.write_bytes(sealed(plain))
     found = reproduce.again(store.run(record.digest), store)
     assert found.kind == DIFFERENT and found.why == "the same environment, but other bits: log_loss"
     found = reproduce.again(edited(store, record.digest, versions={"numpy": "1.0.0"}), store)

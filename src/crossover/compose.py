@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from crossover.data.bad_input import BadInput
+from crossover.data.whole_file import FULL, reserve
 from crossover.launch.interruption import INTERRUPTED, TERMINATED, LaunchStopped, stoppable
 from crossover.protocol.component import Component, build, component, resolve
 from crossover.protocol.hypothesis import Hypothesis
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 DONE, SOME_FAILED, BAD_INPUT = 0, 1, 2
+LEAST_ROOM = 2**20
+"""Bytes that must be free where the results go before anything is begun."""
 ENDED = "ended.json"
 """File in the folder of each job of a multirun: its exit code and overrides."""
 Made = TypeVar("Made")
@@ -131,11 +135,14 @@ def _check_store(config: DictConfig) -> None:
     folder = Path(str(config.store)) / "hydra"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        problem = None if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
+        with tempfile.TemporaryFile(dir=folder) as room:
+            reserve(room.fileno(), LEAST_ROOM)
     except OSError as error:
-        problem = error.strerror or str(error)
-    if problem:
-        _tell(f"store={config.store}: {problem} (user {os.getuid()}); name a folder you can write: store=...")
+        full = "free space, or " if error.errno in FULL else ""
+        _tell(
+            f"store={config.store}: {error.strerror or error} (user {os.getuid()}); "
+            f"{full}name a folder you can write: store=..."
+        )
         sys.exit(BAD_INPUT)
 
 
@@ -195,10 +202,11 @@ class Composed:
 
     @cached_property
     def corpus(self) -> Corpus:
-        """The corpus, loaded, checked and kept in the store."""
+        """The corpus, loaded, checked and kept in the store, which is seen to be writable first."""
+        store = self.store
         with working("reading the data"):
             corpus = self.source.load()
-            self.store.save_corpus(corpus)
+            store.save_corpus(corpus)
         return corpus
 
     @cached_property

@@ -1,6 +1,5 @@
 """Local workers beyond the contract: warm, pinned, told of, replaced; failures counted and remembered."""
 
-import json
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from faults.planned import alive, count, plain_runs, planned, until, workers_of
 from toy import bayes, toy_store
 
 from crossover.data.bad_input import BadInput
+from crossover.data.sealed_json import unsealed
 from crossover.launch import local_workers
 from crossover.launch.attempt import execute
 from crossover.launch.in_process import InProcess
@@ -239,7 +239,7 @@ def test_a_stored_failure_is_plain_json_that_names_its_class(place) -> None:
     store = place[0]
     specs = specs_of(place, [(0, "os_exit", 0.0, False)])
     list(LocalWorkers(workers=1).launch(specs, store))
-    kept = json.loads((store.root / "failed" / f"{specs[0].digest}-1" / "failure.json").read_text())
+    kept = unsealed(store.root / "failed" / f"{specs[0].digest}-1" / "failure.json", "")
     assert set(kept) == {"spec", "error", "class", "message", "traceback", "log", "command"}
     assert kept["class"] == "WorkerDied" and "exit code 4" in kept["message"]
     assert Store(store.root).failure(specs[0].digest) == kept

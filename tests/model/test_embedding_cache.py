@@ -120,6 +120,13 @@ def test_a_shard_of_the_right_name_that_holds_something_else_is_dropped(tmp_path
     np.testing.assert_array_equal(vectors, truth(["a"]))
 
 
+def test_a_shard_written_before_shards_named_their_key_is_read(tmp_path: Path) -> None:
+    EmbeddingCache(tmp_path / "c").vectors(["a"], Machine())
+    machine = Machine()
+    EmbeddingCache(tmp_path / "c", {"weights": "1"}).vectors(["a"], machine)
+    assert machine.asked == []
+
+
 def test_a_deleted_shard_is_computed_anew(tmp_path: Path) -> None:
     EmbeddingCache(tmp_path / "c").vectors(["a"], Machine())
     shards(tmp_path / "c")[0].unlink()
@@ -169,7 +176,7 @@ def test_a_full_disk_leaves_no_piece_and_says_how_much_is_needed(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"No space left.*about 0.0 MB.*store="):
+    with pytest.raises(OSError, match=r"No space left.*about 0.1 MB.*store="):
         cache.vectors(["b"], Machine())
     monkeypatch.undo()
     assert len(list((tmp_path / "c").iterdir())) == 1

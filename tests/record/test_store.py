@@ -12,6 +12,7 @@ from toy import bayes, toy_store
 
 from crossover import experiment
 from crossover.data.bad_input import BadInput
+from crossover.data.sealed_json import sealed, unsealed
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.store import Store
 from crossover.split.nested_subsets import Subset
@@ -56,11 +57,11 @@ def test_an_edited_spec_no_longer_carries_its_name(tmp_path: Path) -> None:
     file = record.path / "record.json"
     plain = json.loads(file.read_text())
     plain["spec"]["budget"] = 7
-    file.write_text(json.dumps(plain))
+    file.write_bytes(sealed(plain))
     with pytest.raises(BadInput, match="hashes to"):
         store.run(record.digest)
     plain["spec"]["metric"] = "${oc.env:HOME}"
-    file.write_text(json.dumps(plain))
+    file.write_bytes(sealed(plain))
     with pytest.raises(BadInput, match="interpolation"):
         store.run(record.digest)
 
@@ -127,10 +128,10 @@ def test_what_was_planted_is_kept_beside_the_corpus_and_never_read_with_it(tmp_p
         "corpus.json", "corpus.parquet", file.name, file.with_suffix(".json").name
     }  # fmt: skip
     assert pq.read_table(file).equals(corpus.truth.table)
-    assert json.loads(file.with_suffix(".json").read_text()) == corpus.truth.to_json()
+    assert unsealed(file.with_suffix(".json"), "")["flaws"] == corpus.truth.to_json()
     again = store.corpus(corpus.fingerprint)
     assert again.truth is None and again.table.equals(corpus.table)
-    assert set(json.loads((folder / "corpus.json").read_text())) == {"name", "meta", "card"}
+    assert set(unsealed(folder / "corpus.json", "")) == {"name", "meta", "card", "table_sha256"}
     written = file.stat().st_mtime_ns
     store.save_corpus(corpus)
     assert file.stat().st_mtime_ns == written, "what is kept is not written again"

@@ -9,6 +9,7 @@ import pytest
 from fake_wandb import FakeWandb, put
 from toy import bayes, logistic, toy_store
 
+from crossover.data.sealed_json import sealed
 from crossover.launch.in_process import InProcess
 from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.store_mirror import mirror_store
@@ -40,7 +41,7 @@ def test_a_store_is_mirrored_whole_and_the_second_time_nothing_is_sent(
     mirror_store(store, WandbMirror())
     assert len(fake.begun) == 5
     file = store.root / "studies" / result.name / "verdict.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "sentence": "another"}))
+    file.write_bytes(sealed({**json.loads(file.read_text()), "sentence": "another"}))
     mirror_store(store, WandbMirror())
     assert [about["job_type"] for about in fake.begun[5:]] == ["study"], "a verdict that changed is sent anew"
 

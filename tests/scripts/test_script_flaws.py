@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from commands_given import Command
 
+from crossover.data.sealed_json import unsealed
 from crossover.data.truth import SCHEMA
 
 
@@ -15,7 +16,7 @@ def kept(store: Path) -> tuple[list[dict[str, object]], dict[str, dict[str, obje
     table = pq.read_table(file)
     assert table.schema.equals(SCHEMA)
     ids = pq.read_table(file.parent / "corpus.parquet")["id"].to_pylist()
-    return table.to_pylist(), json.loads(file.with_suffix(".json").read_text(encoding="utf-8")), ids
+    return table.to_pylist(), unsealed(file.with_suffix(".json"), "")["flaws"], ids
 
 
 def test_two_flaws_in_the_inbox_are_told_and_written_down(command: Command, home: Path) -> None:

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from commands_given import SCRIPTS, Command, left_in
 
+from crossover.data.sealed_json import sealed
+
 RUN = ["store=again", "model=naive_bayes", "subset={scheme: natural, size: 100, draw: 0}"]
 
 
@@ -45,14 +47,14 @@ def test_another_result_ends_with_1_and_says_where(digest: str, command: Command
     plain = json.loads(kept)
     plain["scores"]["accuracy"]["value"] -= 0.01
     plain["history"] = [{"step": 1.0, "loss": 0.5}]
-    file.write_text(json.dumps(plain), encoding="utf-8")
+    file.write_bytes(sealed(plain))
     ended = command("reproduce", "store=again", digest)
     assert ended.returncode == 1
     *_, parting, verdict = ended.stdout.splitlines()
     assert verdict == "different: the same environment, but other bits: accuracy"
     assert parting == "training parts at step 1: steps taken 1.0 then, 0.0 now"
     plain["environment"]["versions"]["numpy"] = "1.0.0"
-    file.write_text(json.dumps(plain), encoding="utf-8")
+    file.write_bytes(sealed(plain))
     ended = command("reproduce", "store=again", digest)
     assert ended.returncode == 1 and "environment: versions.numpy: 1.0.0 then, " in ended.stdout
     assert "beyond the tolerance: accuracy" in ended.stdout

@@ -1,6 +1,5 @@
 """A hypothesis is written before the first run, stays as it is, and is held against the verdict."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from handmade import answered
 from toy import bayes, logistic, toy_store
 
 from crossover.data.bad_input import BadInput
+from crossover.data.sealed_json import unsealed
 from crossover.launch.in_process import InProcess
 from crossover.protocol.hypothesis import Hypothesis
 from crossover.study.compare import CompareStudy
@@ -30,9 +30,7 @@ def test_it_is_kept_before_any_run_and_read_back_by_a_later_call(made) -> None:
     kept = register(CLAIM, study, store)
     assert kept["runs_finished_before"] == 0 and kept["runs_planned"] == 2
     file = store.root / "studies" / study_name(study) / "hypothesis.json"
-    assert (
-        json.loads(file.read_text()) == kept == register(None, study, store) == register(CLAIM, study, store)
-    )
+    assert unsealed(file, "") == kept == register(None, study, store) == register(CLAIM, study, store)
 
 
 def test_a_changed_claim_is_refused_and_the_first_one_stays(made) -> None:

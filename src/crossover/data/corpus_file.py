@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus, Source
+from crossover.data.sealed_json import sealed
 from crossover.data.truth import SCHEMA
+from crossover.data.whole_file import FULL, sync, unwritten
 
 OnStep = Callable[[int, int, str], None]
 
@@ -23,7 +24,8 @@ def write_corpus(source: Source, folder: Path, on_step: OnStep | None = None) ->
     """Write ``corpus.parquet``, ``corpus.json`` and, where flaws were planted, ``truth.parquet``.
 
     A source that offers ``batches()`` is never held in memory as a whole. The folder is made aside
-    and renamed: either all of it is there or none.
+    and renamed: either all of it is there or none. The tables carry a checksum a page, the
+    description the SHA-256 of its lines.
 
     Args:
         folder: a new folder; one that exists is refused.
@@ -31,6 +33,7 @@ def write_corpus(source: Source, folder: Path, on_step: OnStep | None = None) ->
 
     Raises:
         BadInput: the folder exists or cannot be made, or the source refuses.
+        OSError: the disk is full; says after how many rows and how much room all of them take.
     """
     taken = f"to={folder}: there is one already; name another, or remove it first"
     aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
@@ -42,35 +45,51 @@ def write_corpus(source: Source, folder: Path, on_step: OnStep | None = None) ->
     except OSError as error:
         raise BadInput(f"to={folder}: {error.strerror or error}; name a folder you can write") from None
     try:
-        _write(source, aside, on_step)
+        _write(source, aside, on_step, folder)
         if folder.exists():  # made while this was written
             raise BadInput(taken)
         aside.rename(folder)
+        sync(folder.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 
-def _write(source: Source, folder: Path, on_step: OnStep | None) -> None:
+def _write(source: Source, folder: Path, on_step: OnStep | None, target: Path) -> None:
+    """All of it into ``folder``; ``target`` is its name to be, for messages."""
     done, total = 0, int(getattr(source, "rows", 0))
-    rows = truth = None
+    rows = truth = piece = None
     planted: dict[str, int] = {}
     try:
-        for piece in _pieces(source):
-            rows = rows or pq.ParquetWriter(folder / "corpus.parquet", piece.table.schema, compression="zstd")
-            rows.write_table(piece.table)
-            if piece.truth is not None and piece.truth.flaws:
-                truth = truth or pq.ParquetWriter(folder / "truth.parquet", SCHEMA, compression="zstd")
-                truth.write_table(piece.truth.of_rows() if done else piece.truth.table)
-                for name in piece.truth.flaws:
-                    planted[name] = planted.get(name, 0) + len(piece.truth.ids(name))
-            done += len(piece)
-            if on_step is not None:
-                on_step(done, total or done, "rows")
-    finally:
-        for writer in (rows, truth):
-            if writer is not None:
-                writer.close()
+        try:
+            for piece in _pieces(source):
+                rows = rows or _writer(folder / "corpus.parquet", piece.table.schema)
+                rows.write_table(piece.table)
+                if piece.truth is not None and piece.truth.flaws:
+                    truth = truth or _writer(folder / "truth.parquet", SCHEMA)
+                    truth.write_table(piece.truth.of_rows() if done else piece.truth.table)
+                    for name in piece.truth.flaws:
+                        planted[name] = planted.get(name, 0) + len(piece.truth.ids(name))
+                done += len(piece)
+                if on_step is not None:
+                    on_step(done, total or done, "rows")
+        finally:
+            for writer in (rows, truth):
+                if writer is not None:
+                    writer.close()
+        if piece is None:
+            raise BadInput(f"to={target}: the source gave no rows")
+        _describe(folder, piece, done, planted)
+    except OSError as error:
+        if error.errno not in FULL or piece is None:
+            raise
+        room = sum(file.stat().st_size for file in folder.iterdir()) * max(total / done, 1) if done else 0
+        what = f"to={target}, {done:,} of {total or len(piece):,} rows written"
+        raise unwritten(error, what, room or piece.table.nbytes, "name another folder with to=...") from error
+
+
+def _describe(folder: Path, piece: Corpus, done: int, planted: Mapping[str, int]) -> None:
+    """``corpus.json``: what the tables hold, and the card; then all is synced."""
     plain = {
         "name": piece.name,
         "rows": done,
@@ -81,11 +100,13 @@ def _write(source: Source, folder: Path, on_step: OnStep | None) -> None:
             for name, settings in (piece.truth.flaws if piece.truth else {}).items()
         },
     }
-    (folder / "corpus.json").write_text(json.dumps(plain, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / "corpus.json").write_bytes(sealed(plain))
     for file in folder.iterdir():
-        handle = os.open(file, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        sync(file)
+
+
+def _writer(file: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
 
 
 def _pieces(source: Source) -> Iterator[Corpus]:

@@ -135,8 +135,8 @@ class HubDataset:
             raise BadInput(
                 f"{self.name}: split {split!r} of {self.repo}{at} cannot be read "
                 f"({type(error).__name__}: {str(error)[:300]}); with a network fetch it by "
-                f"'hf download --repo-type dataset {self.repo}{fetch}', or read a local file with "
-                "data.path=..."
+                f"'hf download --repo-type dataset {self.repo}{fetch} --local-dir DIR' and read that folder "
+                "with data.repo=DIR, or a local file with data.path=..."
             ) from error
         finally:
             if not bars:

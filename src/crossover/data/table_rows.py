@@ -291,7 +291,7 @@ def _jsonl(text: str, keep: Collection[str], path: str) -> RawTable:
 
 def _parquet(data: bytes, keep: Collection[str], path: str) -> RawTable:
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         names = file.schema_arrow.names
         table = file.read(columns=[name for name in names if name in keep])
     except (pa.ArrowException, OSError) as error:

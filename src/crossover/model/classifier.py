@@ -5,23 +5,28 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load as from_bytes
+from safetensors.numpy import save as as_bytes
 
 from crossover.data.bad_input import BadInput
-from crossover.data.corpus import Rows, sha256_file
+from crossover.data.corpus import Rows
+from crossover.data.sealed_json import sealed, unsealed
+from crossover.data.whole_file import write_whole
 from crossover.protocol.component import Component, build
 from crossover.protocol.selection.rule import Outcome, one_by_one
 
 Arrays = dict[str, NDArray[np.generic]]
 Meta = Mapping[str, Sequence[object]]
+
+_ELSEWHERE = "save the model to another folder"
 
 
 class Classifier(ABC):
@@ -130,38 +135,44 @@ class Classifier(ABC):
 
 
 def save(model: Classifier, made_from: Component, folder: Path) -> None:
-    """Write a fitted classifier: ``model.json`` and ``arrays.safetensors``, with its SHA-256."""
+    """Write a fitted classifier: ``model.json`` and ``arrays.safetensors``, with its SHA-256.
+
+    Raises:
+        OSError: the disk is full; nothing is left of the file that did not fit.
+    """
     arrays, plain = model.state()
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "arrays.safetensors"
-    )
+    data = as_bytes({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     stored = {
         "component": made_from.to_json(),
         "classes": list(model.classes_),
         "state": plain,
-        "arrays_sha256": sha256_file(folder / "arrays.safetensors"),
+        "arrays_sha256": hashlib.sha256(data).hexdigest(),
     }
-    (folder / "model.json").write_text(
-        json.dumps(stored, ensure_ascii=False, allow_nan=False), encoding="utf-8"
-    )
+    write_whole(folder / "arrays.safetensors", data, _ELSEWHERE)
+    write_whole(folder / "model.json", sealed(stored), _ELSEWHERE)
 
 
 def load(folder: Path) -> Classifier:
     """A classifier written by :func:`save`.
 
     Raises:
-        BadInput: the arrays are not those that were written.
+        BadInput: a file is gone, or its bytes are not those that were written.
     """
-    stored = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    found = sha256_file(folder / "arrays.safetensors")
+    stored = cast(dict[str, Any], unsealed(folder / "model.json", "save the model again"))
+    file = folder / "arrays.safetensors"
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read ({error.strerror}); save the model again") from None
+    found = hashlib.sha256(data).hexdigest()
     if found != stored["arrays_sha256"]:
         raise BadInput(
-            f"{folder / 'arrays.safetensors'}: SHA-256 {found[:16]}..., "
-            f"expected {stored['arrays_sha256'][:16]}...; save the model again"
+            f"{file}: SHA-256 {found[:16]}..., expected {stored['arrays_sha256'][:16]}...; "
+            "save the model again"
         )
     model = cast(Classifier, build(Component.from_json(stored["component"])))
     model.classes_ = tuple(stored["classes"])
     model.selected_, model.cost_, model.history_, model.parameters_ = {}, {}, [], 0
-    model.restore(load_file(folder / "arrays.safetensors"), stored["state"])
+    model.restore(from_bytes(data), stored["state"])
     return model

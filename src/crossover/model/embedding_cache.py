@@ -2,19 +2,18 @@
 
 A folder a key (weights, tokenizer, pooling, plan, arithmetic ...), in it append-only shards, each
 named by the SHA-256 of its own bytes and put in place by one rename: a name that exists is whole,
-and one that does not match its bytes is dropped, said so, and computed anew. Two processes may
+and one that does not match its bytes is dropped, said so, and computed anew. A shard names its key:
+one that was carried here from another folder is not read. Two processes may
 fill a folder at once: each adds shards of its own, and equal texts have equal vectors. A process
 holds the names of what is kept (48 bytes a text), and of the vectors those of the shards used last.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import platform
-import secrets
 import stat
 import threading
 import warnings
@@ -32,6 +31,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from crossover.data.bad_input import BadInput
+from crossover.data.whole_file import write_whole
 from crossover.model import runtime
 from crossover.model.name_index import NameIndex
 from crossover.protocol.run_spec import digest_of
@@ -85,6 +85,7 @@ class EmbeddingCache:
         self, folder: Path | None, key: Mapping[str, object] | None = None, held_bytes: int | None = None
     ) -> None:
         self.folder = folder
+        self._key = "" if key is None else digest_of(key)
         self.held_bytes = HELD_BYTES if held_bytes is None else held_bytes
         self._names = NameIndex()
         self._files: list[str] = []
@@ -99,7 +100,7 @@ class EmbeddingCache:
             raise BadInput(f"{folder} may be written by anyone, who could change results; chmod o-w {folder}")
         if key is not None and not (folder / "key.json").exists():
             text = json.dumps(key, ensure_ascii=False, indent=1, sort_keys=True)
-            _write(folder / "key.json", text.encode("utf-8"))
+            write_whole(folder / "key.json", text.encode("utf-8"))
 
     def vectors(self, texts: Sequence[str], compute: Compute) -> tuple[Vectors, dict[str, float]]:
         """One vector a text, (texts, dim), computing those that are not kept, and the cost.
@@ -182,7 +183,7 @@ class EmbeddingCache:
         """The k-th shard, from memory or read and checked again; None where it is no more."""
         shard = self._held.get(k)
         if shard is None and self.folder is not None:
-            shard = _read(self.folder / self._files[k])
+            shard = _read(self.folder / self._files[k], self._key)
         if shard is not None:
             self._hold(k, shard)
         return shard
@@ -202,9 +203,10 @@ class EmbeddingCache:
     def _keep(self, shard: Shard) -> None:
         name = ""
         if self.folder is not None:
-            data = save({name: np.ascontiguousarray(value) for name, value in vars(shard).items()})
+            arrays = {name: np.ascontiguousarray(value) for name, value in vars(shard).items()}
+            data = save(arrays, {"key": self._key})
             name = hashlib.sha256(data).hexdigest() + ".safetensors"
-            _write(self.folder / name, data)
+            write_whole(self.folder / name, data)
             self._read.add(name)
         self._add(name, shard)
 
@@ -215,7 +217,7 @@ class EmbeddingCache:
         for file in sorted(self.folder.glob("*.safetensors")):
             if file.name not in self._read:
                 self._read.add(file.name)
-                shard = _read(file)
+                shard = _read(file, self._key)
                 if shard is not None:
                     self._add(file.name, shard)
 
@@ -321,15 +323,22 @@ def _empty(rows: int, dim: int) -> Shard:
     )
 
 
-def _read(file: Path) -> Shard | None:
-    """The shard in a file; None where it is gone. One that is damaged is dropped, and said so."""
+def _read(file: Path, key: str) -> Shard | None:
+    """The shard in a file; None where it is gone, or names another key.
+
+    One that is damaged is dropped, and said so.
+    """
     try:
         data = file.read_bytes()
     except FileNotFoundError:
         return None
     if hashlib.sha256(data).hexdigest() == file.stem:
         try:
-            return Shard(**load(data))
+            shard, named = Shard(**load(data)), _key_of(data)
+            if key and named and named != key:
+                warnings.warn(f"{file} holds vectors of key {named}: not read", RuntimeWarning, stacklevel=5)
+                return None
+            return shard
         except (SafetensorError, TypeError):
             pass
     file.unlink(missing_ok=True)
@@ -341,32 +350,7 @@ def _read(file: Path) -> Shard | None:
     return None
 
 
-def _write(file: Path, data: bytes) -> None:
-    """Write aside, sync, and rename into place."""
-    aside = file.parent / f".{file.name[:16]}.{os.getpid()}.{secrets.token_hex(4)}.part"
-    try:
-        with open(aside, "xb") as handle:
-            _reserve(handle.fileno(), len(data))
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(aside, file)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        need = f"; about {len(data) / 1e6:.1f} MB are needed" if error.errno == errno.ENOSPC else ""
-        raise OSError(
-            error.errno,
-            f"{error.strerror or error} while writing {file}{need}; nothing was left there. "
-            "Free space, or name another folder with store=...",
-        ) from error
-
-
-def _reserve(handle: int, size: int) -> None:
-    """Have the file system set the room aside, or say at once that it is full."""
-    try:
-        os.posix_fallocate(handle, 0, size)
-    except AttributeError:
-        return  # not every system has it
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise
+def _key_of(data: bytes) -> str:
+    """The key that a shard names in its header; empty where it was written without one."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return str(header.get("__metadata__", {}).get("key", ""))

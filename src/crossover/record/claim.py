@@ -26,6 +26,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from crossover.data.whole_file import unwritten
+
 HEARTBEAT_SECONDS = 15.0
 SILENT_SECONDS = 180.0
 """Twelve heartbeats: network file systems show a file's time up to a minute late."""
@@ -204,7 +206,7 @@ class Claims:
             aside.rename(own.path)
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
+                raise unwritten(error, own.path, 0) from error
             return False
         finally:
             shutil.rmtree(aside, ignore_errors=True)

@@ -1,32 +1,36 @@
 """The ledger of looks at the test: who has decided something after seeing these test scores.
 
-A look is one verdict, or one run outside a study, on one test part; each is one file,
-exclusively created, so that a resume or a second writer does not count twice. Widening for
+A look is one verdict, or one run outside a study, on one test part; each is one file under its
+name, whole or not there, so that a resume or a second writer does not count twice. Widening for
 many looks belongs to whoever concludes or reports, never to a stored run (methods.md 8).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from crossover.data.sealed_json import sealed, unsealed
+from crossover.data.whole_file import write_whole
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def note_look(root: Path, test_fingerprint: str, who: str, what: str) -> int:
-    """Note that ``who`` (a study or run by name) read this test part; returns the looks so far."""
+    """Note that ``who`` (a study or run by name) read this test part; returns the looks so far.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
     if not _NAME.fullmatch(who):
         raise ValueError(f"a look is noted under a study's or run's name, not {who!r}")
     folder = root / "test_reads" / test_fingerprint
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(folder / f"{who}.json", "x", encoding="utf-8") as file:
-            json.dump({"who": who, "what": what}, file, ensure_ascii=False)
-    except FileExistsError:
-        pass
+    file = folder / f"{who}.json"
+    if not file.exists():
+        write_whole(file, sealed({"who": who, "what": what}))
     return looks(root, test_fingerprint)
 
 
@@ -36,6 +40,11 @@ def looks(root: Path, test_fingerprint: str) -> int:
 
 
 def read_looks(root: Path, test_fingerprint: str) -> list[Mapping[str, str]]:
-    """The looks noted, by name."""
+    """The looks noted, by name.
+
+    Raises:
+        BadInput: one is damaged.
+    """
     files = sorted((root / "test_reads" / test_fingerprint).glob("*.json"))
-    return [cast(Mapping[str, str], json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    mend = "delete it; the study or run that it names notes its look again when it is given again"
+    return [cast(Mapping[str, str], unsealed(file, mend)) for file in files]

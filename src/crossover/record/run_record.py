@@ -14,9 +14,6 @@ from crossover.measure.predictions import Predictions
 from crossover.measure.score import Score
 from crossover.protocol.run_spec import RunSpec
 
-SCHEMA = 1
-"""Version of record.json; a reader refuses a newer one by name."""
-
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
@@ -48,12 +45,17 @@ class RunRecord:
         """The stored predictions.
 
         Raises:
-            BadInput: the file is not the one that was written (SHA-256).
+            BadInput: the file is not the one that was written (SHA-256), or is gone.
         """
         if self.path is None:
             raise ValueError("this record was never stored, its predictions are elsewhere")
         file = self.path / "predictions.parquet"
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise BadInput(
+                f"{file} cannot be read ({error.strerror}); delete {self.path} and run again"
+            ) from None
         found = hashlib.sha256(data).hexdigest()
         if found != self.predictions_sha256:
             raise BadInput(
@@ -63,9 +65,8 @@ class RunRecord:
         return Predictions.from_parquet(data)
 
     def to_json(self) -> dict[str, object]:
-        """Plain JSON values for record.json."""
+        """Plain JSON values for record.json; schema and seal are the store's."""
         return {
-            "schema": SCHEMA,
             "digest": self.digest,
             "spec": self.spec.to_json(),
             "scores": {name: score.to_json() for name, score in self.scores.items()},
@@ -82,13 +83,8 @@ class RunRecord:
         """A record from its record.json.
 
         Raises:
-            BadInput: a newer schema, or a spec whose digest is not the directory's.
+            BadInput: a spec whose digest is not the directory's.
         """
-        if cast(int, plain["schema"]) > SCHEMA:
-            raise BadInput(
-                f"{path}: written with record schema {plain['schema']}, this version reads up to {SCHEMA}; "
-                "update crossover"
-            )
         spec = RunSpec.from_json(cast(Mapping[str, object], plain["spec"]), str(path / "record.json"))
         if spec.digest != plain["digest"]:
             raise BadInput(

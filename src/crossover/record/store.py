@@ -1,12 +1,14 @@
 """Store: one folder that holds corpora, splits, runs, failures, studies, claims, checkpoints ...
 
 Every directory is made aside, synced and renamed into place, so that a name that exists is
-whole. There is no index: readers scan.
+whole. There is no index: readers scan. Each JSON file carries the SHA-256 of its own bytes, each
+table has it in the JSON beside it.
 """
 
 from __future__ import annotations
 
-import json
+import errno
+import io
 import os
 import secrets
 import shutil
@@ -16,16 +18,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
-from crossover.data.corpus import Card, Corpus
+from crossover.data.corpus import Card, Corpus, sha256_file
+from crossover.data.sealed_json import sealed, unsealed
 from crossover.data.truth import Truth
+from crossover.data.whole_file import sync, unwritten, write_whole
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
 FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims", "checkpoints")
+
+_AGAIN = "delete its folder and run again"
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ class Store:
     """The results folder (``store=outputs``).
 
     Raises:
-        BadInput: the folder is a file, or cannot be written (told at start, before any training).
+        BadInput: the folder is a file, or it or a folder in it cannot be written (told at start,
+            before any training). One on a full disk opens: what is there can be read.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -56,14 +64,16 @@ class Store:
         try:
             for folder in FOLDERS:
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".probe-{secrets.token_hex(4)}"
-            probe.touch()
-            probe.unlink()
         except OSError as error:
-            raise BadInput(
-                f"store={self.root}: {error.strerror} (user {os.getuid()}); "
-                "name a folder you can write with store=..."
-            ) from None
+            raise self._closed(self.root, error) from None
+        for path in (self.root, *(self.root / folder for folder in FOLDERS)):
+            probe = path / f".probe-{secrets.token_hex(4)}"
+            try:
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise self._closed(path, error) from None
 
     @classmethod
     def existing(cls, root: Path | str) -> Store:
@@ -75,6 +85,13 @@ class Store:
         if not (Path(root) / "runs").is_dir():
             raise BadInput(f"store={root}: there is no store there; name one with store=...")
         return cls(root)
+
+    def _closed(self, path: Path, error: OSError) -> BadInput:
+        where = "" if path == self.root else f"{path.name}: "
+        return BadInput(
+            f"store={self.root}: {where}{error.strerror} (user {os.getuid()}); "
+            "name a folder you can write with store=..."
+        )
 
     @property
     def cache(self) -> Path:
@@ -102,11 +119,12 @@ class Store:
         ways of planting may end in the same rows.
         """
         fingerprint = corpus.fingerprint
-        with self._directory(self.root / "corpora" / fingerprint) as folder:
+        with self._directory(self.root / "corpora" / fingerprint, corpus.table.nbytes) as folder:
             if folder is not None:
-                pq.write_table(corpus.table, folder / "corpus.parquet", compression="zstd")
+                file = folder / "corpus.parquet"
+                pq.write_table(corpus.table, file, compression="zstd")
                 plain = {"name": corpus.name, "meta": dict(corpus.meta), "card": corpus.card.to_json()}
-                (folder / "corpus.json").write_bytes(_json(plain))
+                (folder / "corpus.json").write_bytes(sealed({**plain, "table_sha256": sha256_file(file)}))
         if corpus.truth is not None and corpus.truth.flaws:
             self._save_truth(corpus.truth, self.root / "corpora" / fingerprint)
         return fingerprint
@@ -118,13 +136,18 @@ class Store:
             BadInput: not in the store, or not what was kept.
         """
         folder = self._existing("corpora", fingerprint)
-        plain = _read_json(folder / "corpus.json")
+        mend = f"delete {folder} and load again"
+        plain = unsealed(folder / "corpus.json", mend)
         try:
+            kept = plain.get("table_sha256")
+            if kept and (found := sha256_file(folder / "corpus.parquet")) != kept:
+                raise BadInput(
+                    f"{folder}/corpus.parquet: SHA-256 {found[:16]}..., corpus.json says "
+                    f"{str(kept)[:16]}...; edited or damaged: {mend}"
+                )
             table = pq.read_table(folder / "corpus.parquet")
-        except OSError as error:
-            raise BadInput(
-                f"{folder}/corpus.parquet cannot be read ({error}); delete {folder} and load again"
-            ) from None
+        except (OSError, pa.ArrowException) as error:
+            raise BadInput(f"{folder}/corpus.parquet cannot be read ({error}); {mend}") from None
         corpus = Corpus(
             str(plain["name"]),
             table,
@@ -140,16 +163,17 @@ class Store:
     def _save_truth(self, truth: Truth, folder: Path) -> None:
         file = folder / f"truth-{truth.digest}.parquet"
         if not file.exists():
-            _write_synced(file.with_suffix(".json"), _json(truth.to_json()))
-            aside = folder / f".{file.name}.{secrets.token_hex(4)}"
-            pq.write_table(truth.table, aside, compression="zstd")
-            aside.rename(file)
+            write_whole(file.with_suffix(".json"), sealed({"flaws": truth.to_json()}))
+            table = io.BytesIO()
+            pq.write_table(truth.table, table, compression="zstd")
+            write_whole(file, table.getvalue())
 
     def save_split(self, split: Split) -> str:
         """Keep a split under its fingerprint; returns it."""
-        with self._directory(self.root / "splits" / split.fingerprint) as folder:
+        data = sealed(split.to_json())
+        with self._directory(self.root / "splits" / split.fingerprint, len(data)) as folder:
             if folder is not None:
-                (folder / "split.json").write_bytes(_json(split.to_json()))
+                (folder / "split.json").write_bytes(data)
         return split.fingerprint
 
     def split(self, fingerprint: str) -> Split:
@@ -159,23 +183,23 @@ class Store:
             BadInput: not in the store, or not what was kept.
         """
         file = self._existing("splits", fingerprint) / "split.json"
-        split = Split.from_json(_read_json(file), str(file))
+        split = Split.from_json(unsealed(file, f"delete {file.parent} and split again"), str(file))
         if split.fingerprint != fingerprint:
             raise BadInput(f"{file}: holds split {split.fingerprint}; delete it and split again")
         return split
 
     def has_run(self, digest: str) -> bool:
-        """Whether this run is finished."""
-        return (self.root / "runs" / digest / "record.json").is_file()
+        """Whether this run is finished; whether it is still whole is seen when it is read."""
+        return (self.root / "runs" / digest).is_dir()
 
     def run(self, digest: str) -> RunRecord:
         """A finished run.
 
         Raises:
-            BadInput: there is none of this digest.
+            BadInput: there is none of this digest, or its record is damaged or of a newer schema.
         """
         folder = self._existing("runs", digest)
-        return RunRecord.from_json(_read_json(folder / "record.json"), folder)
+        return RunRecord.from_json(unsealed(folder / "record.json", _AGAIN), folder)
 
     def runs(self) -> Iterator[RunRecord]:
         """Every finished run, by digest."""
@@ -183,9 +207,9 @@ class Store:
             yield self.run(digest)
 
     def plain_runs(self) -> Iterator[Mapping[str, object]]:
-        """Every record.json by digest, as plain values; nothing is checked but that it is whole."""
+        """Every record.json by digest, as plain values, its seal checked and nothing else."""
         for digest in self.digests():
-            yield _read_json(self.root / "runs" / digest / "record.json")
+            yield unsealed(self.root / "runs" / digest / "record.json", _AGAIN)
 
     def digests(self) -> list[str]:
         """Names of the finished runs, sorted."""
@@ -199,7 +223,7 @@ class Store:
             if count.isdigit() and not self.has_run(digest):
                 last[digest] = max(last.get(digest, 0), int(count))
         files = {name: self.root / "failed" / f"{name}-{k}" / "failure.json" for name, k in last.items()}
-        return [Failure.from_json(_read_json(files[n]), last[n], str(files[n])) for n in sorted(last)]
+        return [Failure.from_json(unsealed(files[n], _AGAIN), last[n], str(files[n])) for n in sorted(last)]
 
     def find(self, prefix: str) -> str:
         """The digest of the one finished run whose digest begins so.
@@ -223,22 +247,24 @@ class Store:
 
         ``predictions`` are the parquet bytes whose SHA-256 the record carries.
         """
-        with self._directory(self.root / "runs" / record.digest) as folder:
+        data = sealed(record.to_json())
+        with self._directory(self.root / "runs" / record.digest, len(predictions) + len(data)) as folder:
             if folder is not None:
                 (folder / "predictions.parquet").write_bytes(predictions)
-                (folder / "record.json").write_bytes(_json(record.to_json()))
+                (folder / "record.json").write_bytes(data)
         self.forget_checkpoints(record.digest)
         return self.run(record.digest)
 
     def save_failure(self, digest: str, plain: Mapping[str, object]) -> Path:
         """Keep what is known of a run that failed, under the first free ``<digest>-<k>``."""
+        data = sealed(plain)
         for k in range(1, 10_000):
             target = self.root / "failed" / f"{digest}-{k}"
             if target.exists():
                 continue
-            with self._directory(target) as folder:
+            with self._directory(target, len(data)) as folder:
                 if folder is not None:
-                    (folder / "failure.json").write_bytes(_json(plain))
+                    (folder / "failure.json").write_bytes(data)
                     return target
         raise BadInput(f"run {digest} has failed 10,000 times; mend its cause, delete {self.root / 'failed'}")
 
@@ -256,7 +282,7 @@ class Store:
             BadInput: it has not failed.
         """
         name = f"{digest}-{max(self.failures(digest), 1)}"
-        return _read_json(self._existing("failed", name) / "failure.json")
+        return unsealed(self._existing("failed", name) / "failure.json", _AGAIN)
 
     def save_study(self, name: str, files: Mapping[str, bytes]) -> Path:
         """Write or replace the files of ``studies/<name>/``, each by rename; returns the folder."""
@@ -264,9 +290,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         for file, data in files.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            aside = folder / f"{file}.{secrets.token_hex(4)}.part"
-            _write_synced(aside, data)
-            os.replace(aside, folder / file)
+            write_whole(folder / file, data)
         return folder
 
     def _existing(self, kind: str, name: str) -> Path:
@@ -277,58 +301,29 @@ class Store:
         return folder
 
     @contextmanager
-    def _directory(self, target: Path) -> Iterator[Path | None]:
+    def _directory(self, target: Path, size: int) -> Iterator[Path | None]:
         """A folder aside that becomes ``target`` whole on leaving; None where it exists already.
 
+        ``size``: bytes that it will take, roughly, to be named where the disk is full.
         Each file in it is synced once, here: a sync waits for the disk even where nothing is left to write.
         """
         if target.exists():
             yield None
             return
         aside = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}"
-        aside.mkdir()
         try:
+            aside.mkdir()
             yield aside
             for file in aside.iterdir():
-                _sync(file)
+                sync(file)
             try:
                 aside.rename(target)
             except OSError:
                 if not target.exists():
                     raise
             else:
-                _sync(target.parent)
+                sync(target.parent)
         except OSError as error:
-            raise OSError(
-                error.errno,
-                f"{error.strerror or error} while writing {target}; nothing was left there. "
-                "Free space, or name another folder with store=...",
-            ) from error
+            raise unwritten(error, target, size) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-
-
-def _json(plain: object) -> bytes:
-    return json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8")
-
-
-def _write_synced(file: Path, data: bytes) -> None:
-    with open(file, "wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-def _read_json(file: Path) -> dict[str, object]:
-    try:
-        return cast(dict[str, object], json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{file} cannot be read ({error}); delete its folder and run again") from None
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from crossover.data.whole_file import write_whole
 from crossover.record.store import Store
 from crossover.report.plain_values import Plain, mapping, text
 from crossover.report.runs_compared import runs_compared
@@ -57,11 +58,15 @@ def pair(store: Store, first: str, second: str) -> list[Table]:
 
 
 def write_csv(table: Table, file: str) -> bool:
-    """Write a table as csv into a file, ``-`` is stdout; whether stdout is taken by it."""
+    """Write a table as csv into a file, ``-`` is stdout; whether stdout is taken by it.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+    """
     if file == "-":
         sys.stdout.write(to_csv(table))
         return True
-    Path(file).write_text(to_csv(table), encoding="utf-8", newline="")
+    write_whole(Path(file), to_csv(table).encode("utf-8"), "name another file with --csv")
     return False
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from crossover.data.sealed_json import sealed
 from crossover.record import ledger
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
@@ -38,8 +38,7 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     newest = next(iter(result.records.values()), None)
     numbers["environment"] = dict(newest.environment) if newest is not None else {}
     verdict["numbers"] = numbers
-    text = json.dumps(verdict, ensure_ascii=False, indent=1, allow_nan=False)
-    folder = store.save_study(result.name, {"verdict.json": text.encode("utf-8")})
+    folder = store.save_study(result.name, {"verdict.json": sealed(verdict)})
     page = write_report(verdict, folder)
     groups = groups_of(result.records.values())
     mirror.study(result.name, verdict, store.root / "wandb", tables(numbers), figures(folder), groups)

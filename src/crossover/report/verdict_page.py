@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from crossover.data.bad_input import BadInput
+from crossover.data.sealed_json import unsealed
+from crossover.data.whole_file import write_whole
 from crossover.report import compare_sections, crossover_sections
 from crossover.report.chart_style import metric_title, short
 from crossover.report.drawing import Chart
@@ -49,15 +48,11 @@ def stored_verdict(folder: Path) -> Plain:
     Raises:
         BadInput: there is no such study, or its verdict cannot be read.
     """
-    try:
-        return cast(Plain, json.loads((folder / "verdict.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    file = folder / "verdict.json"
+    if not file.exists():
         known = sorted(path.parent.name for path in folder.parent.glob("*/verdict.json"))
-        raise BadInput(f"of={folder.name}: no such study in {folder.parent}; there are {known}") from None
-    except ValueError as error:
-        raise BadInput(
-            f"{folder}/verdict.json is damaged ({error}); run the study again: its runs are kept"
-        ) from None
+        raise BadInput(f"of={folder.name}: no such study in {folder.parent}; there are {known}")
+    return unsealed(file, "run the study again: its runs are kept")
 
 
 def verdict_page(verdict: Plain) -> Page:
@@ -84,7 +79,7 @@ def write_report(verdict: Plain, folder: Path) -> Path:
     tables = {f"table_{k}.csv": to_csv(table) for k, table in enumerate(verdict_tables(verdict), start=1)}
     _fill(folder / "tables", {name: data.encode("utf-8") for name, data in tables.items()})
     page = folder / "report.html"
-    _write(page, html)
+    write_whole(page, html)
     return page
 
 
@@ -318,19 +313,7 @@ def _plain_sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
 def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        _write(folder / name, data)
+        write_whole(folder / name, data)
     for file in sorted(folder.iterdir()):
         if file.name not in files and file.name.startswith(OURS) and file.suffix in (".png", ".csv"):
             file.unlink()
-
-
-def _write(file: Path, data: bytes) -> None:
-    aside = file.parent / f".{file.name}.{secrets.token_hex(4)}.part"
-    try:
-        with open(aside, "wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from crossover.data.bad_input import BadInput
+from crossover.data.sealed_json import sealed, unsealed
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.store import Failure, Store
 
@@ -49,7 +49,7 @@ def save_plan(store: Store, name: str, specs: Sequence[RunSpec], undecided: int,
         "undecided": undecided,
         "wanted": {spec.digest: spec.to_json() for spec in specs},
     }
-    store.save_study(name, {FILE: json.dumps(plain, ensure_ascii=False, indent=1).encode("utf-8")})
+    store.save_study(name, {FILE: sealed(plain)})
 
 
 def planned_studies(store: Store) -> dict[str, frozenset[str]]:
@@ -92,8 +92,4 @@ def needs(store: Store, prefix: str) -> Needs:
 
 
 def _read(store: Store, name: str) -> Mapping[str, object]:
-    file = store.root / "studies" / name / FILE
-    try:
-        return cast(Mapping[str, object], json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{file} cannot be read ({error}); give the study's command again") from None
+    return unsealed(store.root / "studies" / name / FILE, "delete it and give the study's command again")

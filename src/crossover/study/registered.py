@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
 from crossover.data.bad_input import BadInput
+from crossover.data.sealed_json import sealed, unsealed
 from crossover.protocol.hypothesis import Hypothesis, outcome
 from crossover.record.store import Store
 from crossover.study.study import Study, finished, study_name
@@ -22,10 +22,12 @@ def register(hypothesis: Hypothesis | None, study: Study, store: Store) -> Json 
     is then exploratory. Without one, what an earlier call registered is returned.
 
     Raises:
-        BadInput: the study has another hypothesis already, or it names no arm of the study.
+        BadInput: the study has another hypothesis already, or one that was edited or damaged, or it
+            names no arm of the study.
     """
     file = store.root / "studies" / study_name(study) / FILE
-    kept = cast(Json, json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+    mend = "bring it back from a copy, or ask on fresh test rows: the claim is no longer what was registered"
+    kept = unsealed(file, mend) if file.exists() else None
     if hypothesis is None:
         return kept
     arms = sorted(cast(Mapping[str, object], study.settings()["arms"]))
@@ -42,8 +44,7 @@ def register(hypothesis: Hypothesis | None, study: Study, store: Store) -> Json 
     plan = study.plan({})
     before = len(finished(plan, store))
     registered: Json = {**hypothesis.to_json(), "runs_planned": len(plan), "runs_finished_before": before}
-    text = json.dumps(registered, ensure_ascii=False, indent=1)
-    store.save_study(study_name(study), {FILE: text.encode("utf-8")})
+    store.save_study(study_name(study), {FILE: sealed(registered)})
     return registered
 
 

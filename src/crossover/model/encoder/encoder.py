@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,12 +236,17 @@ def _from_hub(repo: str, revision: str | None, other: str = "") -> Path:
             f"{repo} at {revision} is not (wholly) in the local cache and HF_HUB_OFFLINE is set; {command}"
         )
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(_FETCHED)))
+        # Without a network this is content with what the cache has of the commit.
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(_FETCHED)))
+        why = "" if _is_whole(folder) else "it lacks files"
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        why = type(error).__name__
+    if why:
         raise BadInput(
-            f"{repo} at {revision} is not in the local cache and cannot be fetched "
-            f"({type(error).__name__}); where there is a network: {command}"
-        ) from None
+            f"{repo} at {revision} is not (wholly) in the local cache and cannot be fetched ({why}); "
+            f"where there is a network: {command}"
+        )
+    return folder
 
 
 def _is_whole(folder: Path) -> bool:
@@ -251,8 +256,8 @@ def _is_whole(folder: Path) -> bool:
         return False
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        return all((folder / shard).is_file() for shard in shards)
+        shards = _plain(index).get("weight_map")
+        return isinstance(shards, dict) and all((folder / str(name)).is_file() for name in shards.values())
     return (folder / "model.safetensors").is_file()
 
 
@@ -260,9 +265,7 @@ def _safe(folder: Path) -> Path:
     """The folder, once it is seen to hold weights as safetensors and no code of its own."""
     code = sorted(file.name for file in folder.rglob("*.py"))
     for name in ("config.json", "tokenizer_config.json"):
-        if (folder / name).is_file() and "auto_map" in json.loads(
-            (folder / name).read_text(encoding="utf-8")
-        ):
+        if (folder / name).is_file() and "auto_map" in _plain(folder / name):
             code.append(f"auto_map in {name}")
     if code:
         raise BadInput(f"{folder} brings its own code ({code[0]}); models that need it are refused")
@@ -272,6 +275,14 @@ def _safe(folder: Path) -> Path:
             "(pickled weights are refused; convert them with save_pretrained)"
         )
     return folder
+
+
+def _plain(file: Path) -> dict[str, Any]:
+    """A model's JSON file, read before any hash is compared: it may be damaged."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(f"{file} is damaged ({error}); fetch the model again") from None
 
 
 def _check(folder: Path, name: str, weights_sha256: str, tokenizer_sha256: str) -> None:

@@ -49,8 +49,9 @@ def spooled(made: Iterable[csr_matrix], columns: int) -> csr_matrix:
     ends = [np.zeros(1, np.int64)]
     for piece in made:
         try:
-            data.write(np.ascontiguousarray(piece.data, np.float64).data)
-            indices.write(np.ascontiguousarray(piece.indices, np.int32).data)
+            for file, values, dtype in ((data, piece.data, np.float64), (indices, piece.indices, np.int32)):
+                file.write(np.ascontiguousarray(values, dtype).data)
+                file.flush()  # what is mapped later must be on the disk: a full one is told here
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -77,7 +78,6 @@ def _nameless() -> IO[bytes]:
 
 
 def _mapped(file: IO[bytes], dtype: type[np.generic]) -> NDArray[np.generic]:
-    file.flush()
     if not os.fstat(file.fileno()).st_size:  # an empty file cannot be mapped
         return np.zeros(0, dtype)
     return np.memmap(file, dtype, "r")

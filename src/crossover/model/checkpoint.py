@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from crossover.data.corpus import sha256_file
+from crossover.data.whole_file import sync
 
 FORMAT = 1
 """Raised when what is written comes to mean something else."""
@@ -78,10 +79,10 @@ class Checkpoints:
             tensors = {name: _plain(value) for name, value in checkpoint.tensors.items()}
             plain = json.dumps({"format": FORMAT, "key": self.key, **checkpoint.plain}, allow_nan=False)
             save_file(tensors, aside, {"plain": plain})
-            _sync(aside)
+            sync(aside)
             name = f"{checkpoint.step:08d}-{sha256_file(aside)}.safetensors"
             os.replace(aside, self.folder / name)
-            _sync(self.folder)
+            sync(self.folder)
             for file in self._files()[keep:]:
                 file.unlink(missing_ok=True)
         except (OSError, SafetensorError) as error:
@@ -134,11 +135,3 @@ def _plain(value: Tensor) -> Tensor:
 
 def _warn(message: str) -> None:
     warnings.warn(message, RuntimeWarning, stacklevel=3)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

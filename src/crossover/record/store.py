@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,9 @@ from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
 FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims")
+_NAME = re.compile(r"[0-9a-f]{16}(-[0-9]{1,5})?")
+"""A fingerprint or digest, a failure's with its count: a name from a record or command never leaves the store."""
+_STUDY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -254,10 +258,22 @@ class Store:
             os.replace(aside, folder / file)
         return folder
 
+    def study_folder(self, name: str) -> Path:
+        """Where a study's files lie, whether it is there or not.
+
+        Raises:
+            BadInput: no name that a study can have.
+        """
+        if not _STUDY.fullmatch(name):
+            raise BadInput(f"{name!r} is no name of a study: expected letters, digits, _ and - alone")
+        return self.root / "studies" / name
+
     def _existing(self, kind: str, name: str) -> Path:
+        singular = {"corpora": "corpus", "failed": "failure"}.get(kind, kind[:-1])
+        if not _NAME.fullmatch(name):
+            raise BadInput(f"{name!r} is no name of a {singular}: expected 16 hexadecimal digits")
         folder = self.root / kind / name
         if not folder.is_dir():
-            singular = {"corpora": "corpus", "failed": "failure"}.get(kind, kind[:-1])
             raise BadInput(f"{self.root} holds no {singular} {name}")
         return folder
 

@@ -49,7 +49,8 @@ def caption(found: Mapping[str, Any]) -> str:
     """Command, how thorough it was, and the sums."""
     tried = sum(one["tried"] for one in found["faults"].values())
     survived = sum(one["survived"] for one in found["faults"].values())
-    return f"`{found['command']}`, CROSSOVER_KILLS={found['kills']}: {tried} faults injected, {survived} survived."
+    told = f"`{found['command']}`, CROSSOVER_KILLS={found['kills']}"
+    return f"{told}: {tried} faults injected, {survived} survived."
 
 
 def _row(line: str, counted: Mapping[str, Any] | None) -> str:

@@ -131,7 +131,9 @@ def test_only_the_last_three_cells_of_a_row_change(reliability) -> None:
     row = {"tried": 20, "survived": 19, "tests": ["test_a_b.py", "test_c.py"]}
     filled = reliability.filled(page, {"command": "make x", "kills": 7, "faults": {"F16": row}})
     assert f"{words} `a_b`, `c` | 20 | 19 |\n" in filled and filled.startswith("a\n")
-    assert filled.endswith("\nb\n") and "`make x`, CROSSOVER_KILLS=7: 20 faults injected, 19 survived." in filled
+    assert (
+        filled.endswith("\nb\n") and "`make x`, CROSSOVER_KILLS=7: 20 faults injected, 19 survived." in filled
+    )
     assert "old" not in filled
 
 

@@ -28,7 +28,7 @@ from crossover.split.split import Split
 
 FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims")
 _NAME = re.compile(r"[0-9a-f]{16}(-[0-9]{1,5})?")
-"""A fingerprint or digest, a failure's with its count: a name from a record or command never leaves the store."""
+"""A fingerprint or digest, a failure's with its count: no name from a record or command leaves the store."""
 _STUDY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 

@@ -3,8 +3,8 @@
 The local record is the truth. Mirroring happens after it is committed and never stops or slows a
 run: entries wait until their sending takes under 1% of the time gone by, one that takes longer goes on
 by itself, the rest is sent at the end of the command, within a bounded wait. What is not sent is counted
-and said once. An entry that was sent is marked under ``mirrored/`` and never sent twice. Group = spec without seeds and draw, job type = run or
-study, config = the spec as plain values.
+and said once. An entry that was sent is marked under ``mirrored/`` and never sent twice. Group = spec
+without seeds and draw, job type = run or study, config = the spec as plain values.
 """
 
 from __future__ import annotations

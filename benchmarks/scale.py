@@ -1,4 +1,4 @@
-"""What thousands of runs cost beside their fitting: throughput, memory, the store's growth, resuming, listing.
+"""What thousands of runs cost beside fitting: throughput, memory, the store's growth, resuming, listing.
 
     python benchmarks/scale.py                              2,000 runs on each launcher, 100,000 records
     python benchmarks/scale.py --runs 400 --records 20000   smaller
@@ -7,8 +7,8 @@
   fresh store, through `launch=local_workers` (two workers) and through a Ray started here (two cores).
 - resume: the same launch again, with nothing left to do.
 - list: `scripts/runs.py` on that store.
-- records: a store of that many synthetic runs: listing their names, reading each record, telling which of them
-  are done, as a resume does; inodes and bytes.
+- records: a store of that many synthetic runs: listing their names, reading each record, telling which of
+  them are done, as a resume does; inodes and bytes.
 
 Memory is the peak of a process with all that it has imported.
 """
@@ -74,7 +74,10 @@ def launched(name: str, runs: int, folder: Path) -> dict[str, float]:
     store = Store(folder)
     specs = plan(store, runs)
     before, launcher = usage(folder), LAUNCHERS[name]()
-    first, began = list(launcher.launch(specs[:CORES], store)), time.perf_counter()  # workers start and import
+    first, began = (
+        list(launcher.launch(specs[:CORES], store)),
+        time.perf_counter(),
+    )  # workers start and import
     first += launcher.launch(specs, store)
     seconds = time.perf_counter() - began
     if failed := [outcome.error for outcome in first if outcome.record is None]:
@@ -165,28 +168,34 @@ def part(what: str, given: Sequence[str]) -> dict[str, float]:
 
 def table(found: Mapping[str, Mapping[str, float]]) -> str:
     """As Markdown."""
-    lines = ["| launcher | runs | runs a second | driver, peak MB | a worker, peak MB | KB a run | inodes a run |"
-             " resume, s | listing, s |", "|---" * 9 + "|"]  # fmt: skip
+    lines = [_row(("launcher", "runs", "runs a second", "driver, peak MB", "a worker, peak MB", "KB a run",
+                   "inodes a run", "resume, s", "`runs.py`, s")), "|---" * 9 + "|"]  # fmt: skip
     for name in LAUNCHERS:
         if name in found:
             one, told = found[name], found[f"list {name}"]
-            cells = [
-                f"{one['runs']:,.0f}", f"{one['runs_a_second']:.1f}", f"{one['driver_peak_bytes'] / 1e6:,.0f}",
-                f"{one['workers_peak_bytes'] / 1e6:,.0f}", f"{one['bytes_a_run'] / 1e3:.1f}",
+            lines.append(_row((
+                name, f"{one['runs']:,.0f}", f"{one['runs_a_second']:.1f}", _mb(one["driver_peak_bytes"]),
+                _mb(one["workers_peak_bytes"]), f"{one['bytes_a_run'] / 1e3:.1f}",
                 f"{one['inodes_a_run']:.1f}", f"{one['resume_seconds']:.2f}", f"{told['seconds']:.2f}",
-            ]  # fmt: skip
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    scan, told = found["records"], found["list records"]
-    lines += [
-        "",
-        "| records | names, s | is it done, s | read each, s | KB of memory each | inodes | MB on disk |"
-        " `runs.py`, s | its peak MB |",
-        "|---" * 9 + "|",
-        f"| {scan['records']:,.0f} | {scan['names_seconds']:.2f} | {scan['asked_seconds']:.2f} |"
-        f" {scan['read_seconds']:.1f} | {scan['bytes_of_memory_a_record'] / 1e3:.1f} | {scan['inodes']:,.0f} |"
-        f" {scan['bytes'] / 1e6:,.0f} | {told['seconds']:.1f} | {told['peak_bytes'] / 1e6:,.0f} |",
-    ]
+            )))  # fmt: skip
+    one, told = found["records"], found["list records"]
+    lines += ["", _row(("records", "names, s", "are they done, s", "read each, s", "KB of memory each",
+                        "inodes", "MB on disk", "`runs.py`, s", "its peak MB"))]  # fmt: skip
+    lines.append("|---" * 9 + "|")
+    lines.append(_row((
+        f"{one['records']:,.0f}", f"{one['names_seconds']:.2f}", f"{one['asked_seconds']:.2f}",
+        f"{one['read_seconds']:.1f}", f"{one['bytes_of_memory_a_record'] / 1e3:.1f}",
+        f"{one['inodes']:,.0f}", _mb(one["bytes"]), f"{told['seconds']:.1f}", _mb(told["peak_bytes"]),
+    )))  # fmt: skip
     return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _mb(value: float) -> str:
+    return f"{value / 1e6:,.0f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -95,7 +95,7 @@ def test_a_received_failure_with_an_interpolation_is_refused(tmp_path: Path) -> 
 def test_commands_refuse_a_name_outside_the_store_and_write_nothing_there(
     command: Command, home: Path
 ) -> None:
-    assert command("look", "store=named", "data=inbox", "data.rows=50").returncode == 0
+    Store(home / "named")
     (home / "verdict.json").write_text("{}")
     before = sorted(home.iterdir())
     for script, told in (("report", "is no name of a study"), ("rerun", "is no name of a failure")):

@@ -9,8 +9,9 @@
 - list: `scripts/runs.py` on that store.
 - records: a store of that many synthetic runs: listing their names, reading each record, telling which of
   them are done, as a resume does; inodes and bytes.
+- corpus: reading a corpus of 10,000 and 100,000 rows out of the store, fingerprint checked.
 
-Memory is the peak of a process with all that it has imported.
+Memory is the peak of a process (VmHWM: Linux) with all that it has imported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from bench_rounds import write
+from marks import replaced
 
 from crossover.data.inbox import Inbox
 from crossover.launch.in_process import InProcess
@@ -42,7 +44,10 @@ from crossover.split.nested_subsets import Subset
 from crossover.split.stratified import Stratified
 
 ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED, PAGE = ROOT / "results" / "published", ROOT / "docs" / "scale.md"
+BEGIN, END = "<!-- scale.py writes from here -->", "<!-- to here -->"
 MODEL = "crossover.model.logistic_regression.LogisticRegression"
+CORPORA = (10_000, 100_000)
 ROWS, SIZES, TEST_ROWS, CORES = 2_000, (50, 100), 200, 2
 LAUNCHERS: Mapping[str, Callable[[], Launcher]] = {
     "in_process": lambda: InProcess(threads=1),
@@ -82,6 +87,7 @@ def launched(name: str, runs: int, folder: Path) -> dict[str, float]:
     seconds = time.perf_counter() - began
     if failed := [outcome.error for outcome in first if outcome.record is None]:
         raise SystemExit(f"{name}: {len(failed)} runs failed, the first: {failed[0]}")
+    workers = max(map(peak, workers_below(os.getpid())), default=peak())
     again, cpu = time.perf_counter(), time.process_time()
     records = [outcome.record for outcome in LAUNCHERS[name]().launch(specs, store) if outcome.record]
     resume = time.perf_counter() - again
@@ -89,8 +95,8 @@ def launched(name: str, runs: int, folder: Path) -> dict[str, float]:
     return {
         "runs": len(records),
         "runs_a_second": (runs - CORES) / seconds,
-        "driver_peak_bytes": peak(resource.RUSAGE_SELF),
-        "workers_peak_bytes": max(record.cost["peak_memory_bytes"] for record in records),
+        "driver_peak_bytes": peak(),
+        "workers_peak_bytes": workers,
         "bytes_a_run": (after["bytes"] - before["bytes"]) / runs,
         "inodes_a_run": (after["inodes"] - before["inodes"]) / runs,
         "resume_seconds": resume,
@@ -99,15 +105,15 @@ def launched(name: str, runs: int, folder: Path) -> dict[str, float]:
 
 
 def listed(folder: Path) -> dict[str, float]:
-    """What `scripts/runs.py` takes, its start included."""
+    """What `scripts/runs.py` takes, without the start of Python; this process is the command."""
+    sys.argv = ["runs.py", f"store={folder}", "--csv", os.devnull]
     began = time.perf_counter()
-    command = [sys.executable, str(ROOT / "scripts" / "runs.py"), f"store={folder}", "--csv", "-"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True)
-    return {
-        "rows": said.stdout.count("\n") - 1,
-        "seconds": time.perf_counter() - began,
-        "peak_bytes": peak(resource.RUSAGE_CHILDREN),
-    }
+    try:
+        runpy.run_path(str(ROOT / "scripts" / "runs.py"), run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+    return {"seconds": time.perf_counter() - began}
 
 
 def scanned(folder: Path) -> dict[str, float]:
@@ -118,7 +124,7 @@ def scanned(folder: Path) -> dict[str, float]:
     names = time.perf_counter() - began
     done = sum(map(store.has_run, digests))
     asked = time.perf_counter() - began - names
-    base = peak(resource.RUSAGE_SELF)
+    base = peak()
     kept = list(store.runs())  # a study's conclusion holds all its records
     return {
         "records": len(kept),
@@ -126,7 +132,7 @@ def scanned(folder: Path) -> dict[str, float]:
         "names_seconds": names,
         "asked_seconds": asked,
         "read_seconds": time.perf_counter() - began - names - asked,
-        "bytes_of_memory_a_record": (peak(resource.RUSAGE_SELF) - base) / len(kept),
+        "bytes_of_memory_a_record": (peak() - base) / len(kept),
         **usage(folder / "runs"),
     }
 
@@ -137,9 +143,34 @@ def usage(folder: Path) -> dict[str, float]:
     return {"inodes": len(found), "bytes": sum(stat.st_blocks * 512 for stat in found)}
 
 
-def peak(who: int) -> float:
-    """Peak memory of this process or the largest of its children, bytes."""
-    return resource.getrusage(who).ru_maxrss * 1024.0
+def read_corpus(rows: int, folder: Path) -> dict[str, float]:
+    """A corpus out of the store; it was kept there by another process."""
+    from growth import _elsewhere
+
+    _elsewhere(f"Store(folder).save_corpus(Inbox({rows}).load())", folder)
+    (kept,) = (folder / "corpora").iterdir()
+    store, base, began = Store(folder), peak(), time.perf_counter()
+    store.corpus(kept.name)
+    return {
+        "rows": rows,
+        "seconds": time.perf_counter() - began,
+        "bytes_of_memory_a_row": (peak() - base) / rows,
+    }
+
+
+def peak(pid: int | str = "self") -> float:
+    """Peak memory of a process, bytes. (What wait4 says of a child counts the parent's memory too.)"""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+def workers_below(pid: int) -> list[int]:
+    """Process ids of the worker processes that this one, or Ray for it, has started."""
+    found: list[int] = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        found += [int(child)] if b"crossover.launch.worker" in command else workers_below(int(child))
+    return found
 
 
 def apart(what: str, *given: object) -> dict[str, float]:
@@ -163,6 +194,8 @@ def part(what: str, given: Sequence[str]) -> dict[str, float]:
         began = time.perf_counter()
         make_records(int(given[0]), Path(given[1]))
         return {"seconds": time.perf_counter() - began}
+    if what == "corpus":
+        return read_corpus(int(given[0]), Path(given[1]))
     return listed(Path(given[0])) if what == "list" else scanned(Path(given[0]))
 
 
@@ -180,14 +213,26 @@ def table(found: Mapping[str, Mapping[str, float]]) -> str:
             )))  # fmt: skip
     one, told = found["records"], found["list records"]
     lines += ["", _row(("records", "names, s", "are they done, s", "read each, s", "KB of memory each",
-                        "inodes", "MB on disk", "`runs.py`, s", "its peak MB"))]  # fmt: skip
-    lines.append("|---" * 9 + "|")
+                        "inodes", "MB on disk", "`runs.py`, s"))]  # fmt: skip
+    lines.append("|---" * 8 + "|")
     lines.append(_row((
         f"{one['records']:,.0f}", f"{one['names_seconds']:.2f}", f"{one['asked_seconds']:.2f}",
         f"{one['read_seconds']:.1f}", f"{one['bytes_of_memory_a_record'] / 1e3:.1f}",
-        f"{one['inodes']:,.0f}", _mb(one["bytes"]), f"{told['seconds']:.1f}", _mb(told["peak_bytes"]),
+        f"{one['inodes']:,.0f}", _mb(one["bytes"]), f"{told['seconds']:.1f}",
     )))  # fmt: skip
+    lines += ["", _row(("rows of a corpus", "reading it, s", "KB of memory a row")), "|---" * 3 + "|"]
+    for rows in CORPORA:
+        one = found[f"corpus {rows}"]
+        lines.append(
+            _row((f"{rows:,}", f"{one['seconds']:.2f}", f"{one['bytes_of_memory_a_row'] / 1e3:.1f}"))
+        )
     return "\n".join(lines)
+
+
+def page(text: str, command: str, found: Mapping[str, Mapping[str, float]]) -> str:
+    """docs/scale.md with these tables between its marks."""
+    told = f"`{command} --to results/published`\n\n{table(found)}"
+    return replaced(text, told, BEGIN, END, PAGE.name)
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -204,7 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=2_000)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--launchers", default="local_workers,ray_cluster", help=f"of {', '.join(LAUNCHERS)}")
-    parser.add_argument("--to", type=Path, help="folder for scale.json and scale.md")
+    parser.add_argument(
+        "--to", type=Path, help="folder for scale.json; results/published fills in docs/scale.md too"
+    )
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     if asked.part:
@@ -219,11 +266,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found["make"] = apart("make", asked.records, folder)
         found["records"] = apart("scan", folder)
         found["list records"] = apart("list", folder)
+    for rows in CORPORA:
+        with tempfile.TemporaryDirectory() as folder:
+            found[f"corpus {rows}"] = apart("corpus", rows, folder)
     command = f"python benchmarks/scale.py --runs {asked.runs} --records {asked.records}"
     write({"command": command, "cores": os.cpu_count(), "found": found}, "scale", asked.to)
-    if asked.to is not None:
-        page = f"# Scale\n\n`{command} --to results/published`\n\n{table(found)}\n"
-        (asked.to / "scale.md").write_text(page, encoding="utf-8")
+    if asked.to is not None and asked.to.resolve() == PUBLISHED:
+        PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), command, found), encoding="utf-8")
     print(table(found))
 
 

@@ -54,6 +54,7 @@ LAUNCHERS: Mapping[str, Callable[[], Launcher]] = {
     "local_workers": lambda: LocalWorkers(workers=CORES),
     "ray_cluster": lambda: RayCluster(cpus=CORES),
 }
+DEFAULT = "local_workers,ray_cluster"
 
 
 def plan(store: Store, runs: int) -> list[RunSpec]:
@@ -248,7 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=2_000)
     parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--launchers", default="local_workers,ray_cluster", help=f"of {', '.join(LAUNCHERS)}")
+    parser.add_argument("--launchers", default=DEFAULT, help=f"of {', '.join(LAUNCHERS)}")
     parser.add_argument(
         "--to", type=Path, help="folder for scale.json; results/published fills in docs/scale.md too"
     )
@@ -270,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             found[f"corpus {rows}"] = apart("corpus", rows, folder)
     command = f"python benchmarks/scale.py --runs {asked.runs} --records {asked.records}"
+    command += f" --launchers {asked.launchers}" if asked.launchers != DEFAULT else ""
     write({"command": command, "cores": os.cpu_count(), "found": found}, "scale", asked.to)
     if asked.to is not None and asked.to.resolve() == PUBLISHED:
         PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), command, found), encoding="utf-8")

@@ -14,9 +14,10 @@ demo: .venv/.ready
 test: .venv/.ready lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Twenty kills a fault and more, in place of five.
+# Twenty kills a fault and more, in place of five; the counts go to docs/reliability.md, failures too.
 test-faults: .venv/.ready
-	CROSSOVER_KILLS=20 $(BIN)/python -m pytest tests/faults
+	CROSSOVER_KILLS=20 CROSSOVER_TALLY=results/published/reliability.json $(BIN)/python -m pytest tests/faults; \
+	  code=$$?; $(BIN)/python benchmarks/reliability.py && exit $$code
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from marks import replaced
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PUBLISHED = ROOT / "results" / "published"
@@ -75,10 +77,7 @@ def into_readme(text: str, told: str) -> str:
     Raises:
         SystemExit: the marks are not there.
     """
-    if BEGIN not in text or END not in text:
-        raise SystemExit(f"README.md: expected the marks {BEGIN!r} and {END!r}")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    return f"{before}{BEGIN}\n{told}\n{END}{after}"
+    return replaced(text, told, BEGIN, END, "README.md")
 
 
 def _short(value: object) -> str:

@@ -14,7 +14,7 @@ def task(composed: Composed) -> int:
 
     if composed.cfg.of is None:
         raise BadInput("of= names the study to tell again; runs are listed by python scripts/runs.py")
-    folder = composed.store.root / "studies" / str(composed.cfg.of)
+    folder = composed.store.study_folder(str(composed.cfg.of))
     verdict = stored_verdict(folder)
     print_tables(verdict_tables(verdict))
     print_verdict(verdict, write_report(verdict, folder))

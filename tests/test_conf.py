@@ -1,5 +1,6 @@
 """Every yaml is usable: its group is a folder, its target lies there, its arguments bind."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from crossover.protocol.component import component, resolve
+from crossover.protocol.run_spec import RunSpec, Seeds
+from crossover.split.nested_subsets import Subset
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -80,16 +83,28 @@ def test_the_root_lists_every_group_once_and_composes() -> None:
     assert composed()["data"]["_target_"]
 
 
-def test_the_sweep_in_the_docs_composes_as_wandb_would_call_it() -> None:
-    text = (ROOT / "docs" / "wandb.md").read_text(encoding="utf-8")
-    sweep = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
-    assert (ROOT / sweep["program"]).is_file()
-    first = {
-        name: given.get("values", [given.get("value")])[0] for name, given in sweep["parameters"].items()
-    }
-    words = [word for word in sweep["command"] if not word.startswith("$")]
-    found = composed(*words, *(f"{name}={value}" for name, value in first.items()))
-    assert found["model"]["C"] == 0.1 and found["data"]["label"] == "kind"
+def test_each_command_line_of_the_sweep_composes_to_a_run_of_its_own() -> None:
+    """Made as W&B's agent makes them, by its own code."""
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
+    sweep = yaml.safe_load((ROOT / "docs" / "wandb_sweep.yaml").read_text(encoding="utf-8"))
+    assert (ROOT / sweep["program"]).is_file() and sweep["method"] == "grid"
+    values = {name: given.get("values", [given.get("value")]) for name, given in sweep["parameters"].items()}
+    seen = []
+    for chosen in itertools.product(*values.values()):
+        args = {name: {"value": value} for name, value in zip(values, chosen, strict=True)}
+        filled = create_sweep_command_args({"args": args})
+        words = create_sweep_command(list(sweep["command"]))
+        assert words[:3] == ["${env}", "${interpreter}", "${program}"] and words[-1] == "${args_no_hyphens}"
+        found = composed(*words[3:-1], *filled["args_no_hyphens"])
+        assert found["data"]["label"] == "kind" and found["wandb"]["mode"] == "online"
+        assert found["subset"] == {"scheme": "natural", "size": 200, "draw": 0}
+        model = dict(found["model"])
+        part = component(model.pop("_target_"), {"C": model["C"]})
+        spec = RunSpec("0" * 16, "1" * 16, part, Subset(**found["subset"]), seeds=Seeds(**found["seeds"]))
+        seen.append((spec.digest, spec.family, model["C"]))
+    assert len({digest for digest, _, _ in seen}) == len(seen) == 9
+    assert len({family for _, family, _ in seen}) == len({c for _, _, c in seen}) == 3, "seeds share a group"
 
 
 @pytest.mark.parametrize("choice", sorted(p.stem for p in (CONF / "study").glob("*.yaml")))

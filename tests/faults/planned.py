@@ -22,6 +22,8 @@ KILLS = int(os.environ.get("CROSSOVER_KILLS", "5"))
 """How often each fault is injected; `make test-faults` asks for more."""
 
 Run = tuple[int, str, float, bool]
+Tally = Callable[..., None]
+"""The fixture that counts a fault: ``tally("F16")`` once each was survived."""
 
 
 def planned(corpus: Corpus, split: Split, notes: str, runs: Sequence[Run]) -> list[RunSpec]:

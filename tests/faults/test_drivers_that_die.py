@@ -9,6 +9,7 @@ import pytest
 from faults.planned import (
     KILLS,
     Driver,
+    Tally,
     alive,
     assert_whole,
     count,
@@ -30,8 +31,10 @@ def begun(driver: Driver) -> int:
 
 
 @pytest.mark.parametrize("launcher", ["local_workers", "in_process"])
-def test_a_driver_killed_at_random_times_is_resumed_until_all_is_done(launcher: str, tmp_path: Path) -> None:
-    root, moments = tmp_path / "store", random.Random(0)
+def test_a_driver_killed_at_random_times_is_resumed_until_all_is_done(
+    launcher: str, tmp_path: Path, tally: Tally
+) -> None:
+    root, moments, killed = tmp_path / "store", random.Random(0), 0
     workers = {"local_workers": 2, "in_process": 1}[launcher]
     kills = KILLS if launcher == "local_workers" else max(2, KILLS // 2)
     for k in range(kills):
@@ -42,6 +45,7 @@ def test_a_driver_killed_at_random_times_is_resumed_until_all_is_done(launcher: 
             )
             time.sleep(moments.uniform(0.0, 0.1))
             crew = workers_of(driver.process.pid)
+            killed += driver.process.poll() is None
             driver.process.kill()
             driver.process.wait()
             until(lambda crew=crew: not alive(crew), 10)
@@ -51,12 +55,14 @@ def test_a_driver_killed_at_random_times_is_resumed_until_all_is_done(launcher: 
     assert not any(outcome["error"] for outcome in ended) and list((root / "failed").iterdir()) == []
     assert_whole(root, RUNS)
     assert begun(driver) <= RUNS + kills * workers, "only what was under way was done again"
+    for _ in range(killed):
+        tally("F16")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize("launcher", ["local_workers", "in_process"])
 def test_a_driver_told_to_stop_does_so_cleanly_in_time(
-    sent: signal.Signals, launcher: str, tmp_path: Path
+    sent: signal.Signals, launcher: str, tmp_path: Path, tally: Tally
 ) -> None:
     root = tmp_path / "store"
     with driving(root, plain_runs(RUNS, 0.1), launcher=launcher) as driver:
@@ -71,10 +77,11 @@ def test_a_driver_told_to_stop_does_so_cleanly_in_time(
     done = finished(root)
     assert 3 <= done < RUNS
     assert_whole(root, done)
+    tally("F18" if sent is signal.SIGTERM else "F19")
 
 
 @pytest.mark.parametrize("moment", [0.05, 0.4, 1.0, 1.6])
-def test_sigterm_while_starting_up_is_heeded_too(moment: float, tmp_path: Path) -> None:
+def test_sigterm_while_starting_up_is_heeded_too(moment: float, tmp_path: Path, tally: Tally) -> None:
     root = tmp_path / "store"
     with driving(root, plain_runs(20, 0.1)) as driver:
         time.sleep(moment)
@@ -85,9 +92,10 @@ def test_sigterm_while_starting_up_is_heeded_too(moment: float, tmp_path: Path) 
     until(lambda: not alive(crew), 10)
     if (root / "claims").is_dir():
         assert list((root / "claims").iterdir()) == []
+    tally("F18")
 
 
-def test_runs_that_do_not_heed_sigterm_do_not_hold_the_driver_up(tmp_path: Path) -> None:
+def test_runs_that_do_not_heed_sigterm_do_not_hold_the_driver_up(tmp_path: Path, tally: Tally) -> None:
     root = tmp_path / "store"
     with driving(root, [(0, "deaf", 0.0, False), (1, "deaf", 0.0, False)]) as driver:
         until(lambda: sum(count(driver.notes, "begun").values()) == 2)
@@ -97,9 +105,10 @@ def test_runs_that_do_not_heed_sigterm_do_not_hold_the_driver_up(tmp_path: Path)
         code, _, _ = driver.ended()
     assert time.monotonic() - told < 20 and code == 143
     assert alive(crew) == [] and list((root / "claims").iterdir()) == []
+    tally("F18")
 
 
-def test_a_second_ctrl_c_ends_it_at_once_and_the_store_is_fine(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_ends_it_at_once_and_the_store_is_fine(tmp_path: Path, tally: Tally) -> None:
     root = tmp_path / "store"
     with driving(root, [(0, "deaf", 0.0, True), *plain_runs(6, 0.1)[1:]]) as driver:
         until(lambda: count(driver.notes, "begun").get(0) and finished(root) >= 2)
@@ -115,9 +124,10 @@ def test_a_second_ctrl_c_ends_it_at_once_and_the_store_is_fine(tmp_path: Path) -
         code, ended, _ = driver.ended()
     assert code == 0 and len(ended) == 6
     assert_whole(root, 6)
+    tally("F19")
 
 
-def test_a_clock_that_goes_back_changes_no_order_and_no_duration(tmp_path: Path) -> None:
+def test_a_clock_that_goes_back_changes_no_order_and_no_duration(tmp_path: Path, tally: Tally) -> None:
     root = tmp_path / "store"
     jumps = [(seed, "clock", 0.05, False) for seed in range(8)]
     with driving(root, jumps) as driver:
@@ -130,3 +140,4 @@ def test_a_clock_that_goes_back_changes_no_order_and_no_duration(tmp_path: Path)
     assert_whole(root, 8)
     for record in Store(root).runs():
         assert all(value >= 0 for name, value in record.cost.items() if "seconds" in name or "ms" in name)
+    tally("F15")

@@ -1,4 +1,4 @@
-"""F01, F02, F18, F23: a fine-tune that is killed goes on from its last checkpoint, to the same bits.
+"""F01, F02, F18, F22, F23: a fine-tune that is killed goes on from its last checkpoint, to the same bits.
 
 F24, a data loader's worker that dies, has no test: batches are cut from lists in the training process.
 """
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +20,15 @@ import pytest
 from faults.drive_finetune import STEPS, spec_of
 from faults.planned import KILLS, assert_whole, until
 from tiny_models import make_tiny
+from torch import Tensor
 from toy import toy_store
 
 from crossover.launch.in_process import InProcess
+from crossover.model.packed_network import PackedNetwork
+from crossover.model.training_loop import Tokens
 from crossover.record.store import Store
+
+Tally = Callable[..., None]
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 LAUNCHERS = {"in_process": {"threads": 1}, "local_workers": {"threads": 1, "workers": 1}}
@@ -126,7 +131,7 @@ def wait_for_training(root: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_a_fine_tune_killed_at_random_times_ends_as_one_that_was_not(
-    model: Path, undisturbed: Undisturbed, tmp_path: Path
+    model: Path, undisturbed: Undisturbed, tmp_path: Path, tally: Tally
 ) -> None:
     root, moments = tmp_path / "store", random.Random(0)
     for k in range(KILLS):
@@ -138,10 +143,12 @@ def test_a_fine_tune_killed_at_random_times_ends_as_one_that_was_not(
         assert not list((root / "runs").iterdir()) and newest(root)[0], "it was at it"
     assert finish(root, model)["steps"] < undisturbed.steps - KILLS
     assert_as_undisturbed(root, undisturbed)
+    for _ in range(KILLS):
+        tally("F01")
 
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before_usable(
-    model: Path, undisturbed: Undisturbed, tmp_path: Path
+    model: Path, undisturbed: Undisturbed, tmp_path: Path, tally: Tally
 ) -> None:
     root = tmp_path / "store"
     for point, turn in (("half", 4), ("before rename", 3), ("after rename", 5)):
@@ -153,10 +160,12 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before_usable(
     assert newest(root)[1].startswith("00000010-"), "3, then 2 more, then 5 more"
     assert finish(root, model)["steps"] == undisturbed.steps - 10
     assert_as_undisturbed(root, undisturbed)
+    for _ in range(3):
+        tally("F02")
 
 
 def test_sigterm_ends_it_in_time_and_the_same_command_goes_on(
-    model: Path, undisturbed: Undisturbed, tmp_path: Path
+    model: Path, undisturbed: Undisturbed, tmp_path: Path, tally: Tally
 ) -> None:
     root = tmp_path / "store"
     for launcher in LAUNCHERS:
@@ -171,6 +180,8 @@ def test_sigterm_ends_it_in_time_and_the_same_command_goes_on(
         )
     assert finish(root, model)["steps"] < undisturbed.steps
     assert_as_undisturbed(root, undisturbed)
+    for _ in LAUNCHERS:
+        tally("F18")
 
 
 def test_a_kill_between_the_commit_and_the_sweep_leaves_nothing_behind(model: Path, tmp_path: Path) -> None:
@@ -185,7 +196,7 @@ def test_a_kill_between_the_commit_and_the_sweep_leaves_nothing_behind(model: Pa
 
 
 def test_a_fine_tune_that_diverges_is_a_failure_with_step_and_rate_and_no_row(
-    model: Path, tmp_path: Path
+    model: Path, tmp_path: Path, tally: Tally
 ) -> None:
     store, corpus, split = toy_store(tmp_path / "store", 200)
     spec = replace(spec_of(corpus, split, str(model), learning_rate=1e30, warmup=0.0), budget=1)
@@ -197,3 +208,29 @@ def test_a_fine_tune_that_diverges_is_a_failure_with_step_and_rate_and_no_row(
     assert "diverged at step 2 of 80: loss nan" in message and "learning rate 9.875e+29" in message
     assert list((store.root / "runs").iterdir()) == []
     assert not store.checkpoints(spec.digest).exists(), "another try begins anew"
+    tally("F23")
+
+
+@pytest.mark.parametrize("most", [3, 0], ids=["halves fit", "not a row fits"])
+def test_a_batch_that_memory_refuses_is_halved_and_said_so_or_its_longest_row_is_named(
+    most: int, model: Path, tmp_path: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = PackedNetwork.logits
+
+    def refused(self: PackedNetwork, rows: Tokens, states: Sequence[Tensor] | None = None) -> Tensor:
+        if len(rows) > most:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 TB")
+        return plain(self, rows, states)
+
+    monkeypatch.setattr(PackedNetwork, "logits", refused)
+    store, corpus, split = toy_store(tmp_path / "store", 200)
+    spec = replace(spec_of(corpus, split, str(model), min_steps=4, max_steps=4, batch_size=4), budget=1)
+    (outcome,) = InProcess(threads=1).launch([spec], store)
+    if most:
+        assert outcome.record is not None
+        assert {entry["micro_batches"] for entry in outcome.record.history} == {2.0}
+    else:
+        failure = store.failure(spec.digest)
+        assert failure["class"] == "MemoryError" and "longest: training row" in str(failure["message"])
+        assert list((store.root / "runs").iterdir()) == []
+    tally("F22")

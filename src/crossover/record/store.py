@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,9 @@ from crossover.split.split import Split
 FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims", "checkpoints")
 
 _AGAIN = "delete its folder and run again"
+_NAME = re.compile(r"[0-9a-f]{16}(-[0-9]{1,5})?")
+"""A fingerprint or digest, a failure's with its count: no name from a record or command leaves the store."""
+_STUDY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -293,10 +297,22 @@ class Store:
             write_whole(folder / file, data)
         return folder
 
+    def study_folder(self, name: str) -> Path:
+        """Where a study's files lie, whether it is there or not.
+
+        Raises:
+            BadInput: no name that a study can have.
+        """
+        if not _STUDY.fullmatch(name):
+            raise BadInput(f"{name!r} is no name of a study: expected letters, digits, _ and - alone")
+        return self.root / "studies" / name
+
     def _existing(self, kind: str, name: str) -> Path:
+        singular = {"corpora": "corpus", "failed": "failure"}.get(kind, kind[:-1])
+        if not _NAME.fullmatch(name):
+            raise BadInput(f"{name!r} is no name of a {singular}: expected 16 hexadecimal digits")
         folder = self.root / kind / name
         if not folder.is_dir():
-            singular = {"corpora": "corpus", "failed": "failure"}.get(kind, kind[:-1])
             raise BadInput(f"{self.root} holds no {singular} {name}")
         return folder
 

@@ -1,10 +1,10 @@
 """W&B mirror: a copy of finished records and verdicts for comparing in the browser.
 
 The local record is the truth. Mirroring happens after it is committed and never stops or slows a
-run: entries wait until their sending takes under 1% of the time gone by, the rest is sent at the end
-of the command, within a bounded wait. What is not sent is counted and said once. An entry that was sent
-is marked under ``mirrored/`` and never sent twice. Group = spec without seeds and draw, job type = run or
-study, config = the spec as plain values.
+run: entries wait until their sending takes under 1% of the time gone by, one that takes longer goes on
+by itself, the rest is sent at the end of the command, within a bounded wait. What is not sent is counted
+and said once. An entry that was sent is marked under ``mirrored/`` and never sent twice. Group = spec
+without seeds and draw, job type = run or study, config = the spec as plain values.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ FIRST_SECONDS = 3.0
 """What the first entry is expected to take, with W&B's import and start."""
 FAILURES_IN_A_ROW = 3
 """After so many the mirror is given up for this command; so it is after one entry that does not end."""
+QUIET = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
+"""W&B's own reports of its errors hold stack traces: not sent, unless these variables say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,30 @@ class Entry:
     def mark(self) -> Path:
         """The file that says it was sent."""
         return self.folder / "mirrored" / f"{self.name}.json"
+
+
+class Sending:
+    """An entry that is being sent, in a thread that nobody has to wait for."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.error: BaseException | None = None
+        self.began, self.waited = time.monotonic(), 0.0
+        self._thread = threading.Thread(target=self._send, name="wandb-mirror", daemon=True)
+        self._thread.start()
+
+    def _send(self) -> None:
+        try:
+            self.entry.send()
+        except BaseException as error:  # whatever W&B raises, the record is safe and the study goes on
+            self.error = error
+
+    def ended(self, seconds: float) -> bool:
+        """Whether it ends within so many seconds; they are added to ``waited``."""
+        began = time.monotonic()
+        self._thread.join(seconds)
+        self.waited += time.monotonic() - began
+        return not self._thread.is_alive()
 
 
 @dataclass
@@ -71,6 +97,7 @@ class WandbMirror:
             raise BadInput(f"wandb.patience={self.patience}: expected seconds above 0")
         self._began = time.monotonic()
         self._waiting: deque[Entry] = deque()
+        self._sending: Sending | None = None
         self._took: list[float] = []
         self._in_a_row = 0
         self._given_up = False
@@ -140,21 +167,21 @@ class WandbMirror:
     def flush(self, seconds: float = math.inf) -> None:
         """Send what waits, for so many seconds at most."""
         until = time.monotonic() + seconds
-        while self._waiting and not self._given_up:
+        while (self._sending or self._waiting) and not self._given_up:
             left = until - time.monotonic()
             if left <= 0:
                 self._reason = self._reason or f"{seconds:.0f} s did not suffice"
                 break
-            self._send_one(min(left, self.patience))
+            wait = min(left, self.patience)
+            if not self._sent_one(wait):
+                self._reason, self._given_up = f"no answer in {wait:.0f} s", True
         if self._given_up:
-            self.behind += len(self._waiting)
-            self._waiting.clear()
+            self._leave_behind()
 
     def finish(self) -> None:
         """Send what waits within ``patience`` seconds; say once how much the mirror is behind."""
         self.flush(self.patience)
-        self.behind += len(self._waiting)
-        self._waiting.clear()
+        self._leave_behind()
         if self.behind:
             warnings.warn(
                 f"W&B mirror behind by {self.behind} runs ({self._reason}); the local record is complete. "
@@ -170,11 +197,14 @@ class WandbMirror:
             return
         self._root = str(folder.parent)
         self._waiting.append(entry)
-        while self._waiting and not self._given_up:
+        while (self._sending or self._waiting) and not self._given_up:
             allowed = SHARE * (time.monotonic() - self._began) - math.fsum(self._took)
-            if (max(self._took[1:], default=0.1) if self._took else FIRST_SECONDS) > allowed:
+            if self._sending is not None:
+                allowed -= self._sending.waited
+            elif (max(self._took[1:], default=0.1) if self._took else FIRST_SECONDS) > allowed:
                 break
-            self._send_one(self.patience)
+            if not self._sent_one(min(max(allowed, 0.0), self.patience)):
+                break  # it goes on by itself: no run waits for it
 
     def _is_sent(self, entry: Entry) -> bool:
         try:
@@ -185,36 +215,32 @@ class WandbMirror:
     def _marked(self, entry: Entry) -> dict[str, object]:
         return {"project": self.project, "entity": self.entity, "content": entry.content}
 
-    def _send_one(self, seconds: float) -> None:
-        """Send the first that waits; a sending that does not end in time is left behind with its thread."""
-        entry = self._waiting.popleft()
-        if self._is_sent(entry):  # by another process on this store, while it waited here
-            return
-        errors: list[BaseException] = []
-
-        def send() -> None:
-            try:
-                entry.send()
-            except BaseException as error:  # whatever W&B raises, the record is safe and the study goes on
-                errors.append(error)
-
-        began = time.monotonic()
-        thread = threading.Thread(target=send, name="wandb-mirror", daemon=True)
-        thread.start()
-        thread.join(seconds)
-        self._took.append(time.monotonic() - began)
-        if thread.is_alive():
-            self._reason, self._given_up = f"no answer in {seconds:.0f} s", True
-        elif errors:
-            self._in_a_row += 1
-            self._reason = f"{type(errors[0]).__name__}: {errors[0]}"
-            self._given_up = self._in_a_row >= FAILURES_IN_A_ROW
-        else:
+    def _sent_one(self, seconds: float) -> bool:
+        """Begin to send the first that waits, unless one is being sent; whether that ends in time."""
+        if self._sending is None:
+            entry = self._waiting.popleft()
+            if self._is_sent(entry):  # by another process on this store, while it waited here
+                return True
+            self._sending = Sending(entry)
+        if not self._sending.ended(seconds):
+            return False
+        sent, self._sending = self._sending, None
+        self._took.append(time.monotonic() - sent.began)
+        if sent.error is None:
             self._in_a_row = 0
-            entry.mark.parent.mkdir(parents=True, exist_ok=True)
-            entry.mark.write_text(json.dumps(self._marked(entry)), encoding="utf-8")
-            return
+            sent.entry.mark.parent.mkdir(parents=True, exist_ok=True)
+            sent.entry.mark.write_text(json.dumps(self._marked(sent.entry)), encoding="utf-8")
+            return True
+        self._in_a_row += 1
+        self._reason = f"{type(sent.error).__name__}: {sent.error}"
+        self._given_up = self._in_a_row >= FAILURES_IN_A_ROW
         self.behind += 1
+        return True
+
+    def _leave_behind(self) -> None:
+        self.behind += len(self._waiting) + (self._sending is not None)
+        self._waiting.clear()
+        self._sending = None
 
     def _send(
         self,
@@ -227,6 +253,8 @@ class WandbMirror:
         **about: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
         import wandb
 
         with wandb.init(

@@ -30,12 +30,13 @@ SCRIPTS: dict[str, list[str]] = {
     "encode": ["bench_encode.py"],
     "probes": ["bench_probes.py"],
     "finetune": ["bench_finetune.py"],
+    "few_shot": ["bench_few_shot.py"],
     "study": ["bench_study.py"],
     "overhead": ["bench_overhead.py"],
     "growth": ["growth.py", *GROWTH],
     "many_seeds": ["bench_many_seeds.py"],
 }
-READS_DATA = ("encode", "probes", "finetune", "study", "many_seeds")
+READS_DATA = ("encode", "probes", "finetune", "few_shot", "study", "many_seeds")
 
 
 def measured(part: str, data: Path) -> dict[str, Any]:

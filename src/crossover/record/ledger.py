@@ -2,7 +2,8 @@
 
 A look is one verdict, or one run outside a study, on one test part; each is one file,
 exclusively created, so that a resume or a second writer does not count twice. Widening for
-many looks belongs to whoever concludes or reports, never to a stored run (methods.md 8).
+many looks belongs to whoever concludes or reports, never to a stored run (methods.md 8). Here too
+stands, once and with its reason, that a sealed part was opened.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
+
+from crossover.data.bad_input import BadInput
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -35,7 +38,31 @@ def looks(root: Path, test_fingerprint: str) -> int:
     return len(list((root / "test_reads" / test_fingerprint).glob("*.json")))
 
 
+def has_looked(root: Path, test_fingerprint: str, who: str) -> bool:
+    """Whether this study or run has noted its look at this test part."""
+    return (root / "test_reads" / test_fingerprint / f"{who}.json").is_file()
+
+
 def read_looks(root: Path, test_fingerprint: str) -> list[Mapping[str, str]]:
     """The looks noted, by name."""
     files = sorted((root / "test_reads" / test_fingerprint).glob("*.json"))
     return [cast(Mapping[str, str], json.loads(file.read_text(encoding="utf-8"))) for file in files]
+
+
+def note_opening(root: Path, split: str, opened: str, because: str) -> None:
+    """Note that the sealed part of ``split`` became the test part of the split ``opened``; once for good.
+
+    Raises:
+        BadInput: it was opened before (with the reason given then).
+    """
+    file = root / "test_reads" / f"{split}.opened.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(file, "x", encoding="utf-8") as handle:
+            json.dump({"split": split, "opened": opened, "because": because}, handle, ensure_ascii=False)
+    except FileExistsError:
+        before = cast(Mapping[str, str], json.loads(file.read_text(encoding="utf-8")))
+        raise BadInput(
+            f"the sealed part of split {split} was opened before, because: {before['because']}. Its rows are "
+            f"the test part of split {before['opened']}; a further fresh part needs fresh rows"
+        ) from None

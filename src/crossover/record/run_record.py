@@ -12,6 +12,7 @@ from typing import cast
 from crossover.data.bad_input import BadInput
 from crossover.measure.predictions import Predictions
 from crossover.measure.score import Score
+from crossover.measure.scoring import score_all
 from crossover.protocol.run_spec import RunSpec
 
 SCHEMA = 1
@@ -61,6 +62,15 @@ class RunRecord:
                 f"damaged or edited: delete {self.path} and run again"
             )
         return Predictions.from_parquet(data)
+
+    def scores_at(self, level: float, groups: Mapping[str, str] | None = None) -> Mapping[str, Score]:
+        """The scores with intervals at ``level``: those stored, or others made from the predictions.
+
+        A record keeps 95%. ``groups`` is the split's cluster of a row. Nothing is stored.
+        """
+        if all(score.level == level for score in self.scores.values()):
+            return self.scores
+        return score_all(self.predictions.part("test"), groups, level)
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values for record.json."""

@@ -22,19 +22,22 @@ class Split:
     ``select`` serves early stopping and hyper-parameters where ``selection=shared``;
     ``calibrate`` temperature and thresholds; neither is read by fitting. ``groups`` names the
     cluster of an id (duplicates, one author): rows of a cluster lie in one part, and standard
-    errors are taken over clusters. Rows named in no part are in reserve. ``recipe`` says how
-    the parts were made and what sizes were asked for; it is not part of the fingerprint.
+    errors are taken over clusters. Rows named in no part are in reserve. ``sealed`` are those of
+    them that were set aside as the next test part (sealed.py): nothing reads them until it is
+    opened. ``recipe`` says how the parts were made and what sizes were asked for; it is not part of
+    the fingerprint.
     """
 
     corpus: str
     parts: Mapping[str, tuple[str, ...]]
     groups: Mapping[str, str] = field(default_factory=dict)
     recipe: Mapping[str, object] = field(default_factory=dict)
+    sealed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if tuple(self.parts) != PARTS:
             raise ValueError(f"a split has the parts {PARTS} in this order, got {tuple(self.parts)}")
-        counts = Counter(id_ for ids in self.parts.values() for id_ in ids)
+        counts = Counter(id_ for ids in (*self.parts.values(), self.sealed) for id_ in ids)
         twice = [id_ for id_, count in counts.items() if count > 1]
         if twice:
             raise BadInput(f"{len(twice)} ids lie in two parts of the split, {twice[0]!r} first")
@@ -54,8 +57,10 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex of SHA-256 over corpus, parts (ids sorted) and the groups of those ids."""
-        return _hex16([self.corpus, {part: sorted(ids) for part, ids in self.parts.items()}, self._grouping])
+        """16 hex of SHA-256 over corpus, parts (ids sorted), the groups of those ids, and what is sealed."""
+        parts = {part: sorted(ids) for part, ids in self.parts.items()}
+        sealed = [sorted(self.sealed)] if self.sealed else []
+        return _hex16([self.corpus, parts, self._grouping, *sealed])
 
     @cached_property
     def test_fingerprint(self) -> str:
@@ -86,6 +91,7 @@ class Split:
             "parts": {part: list(ids) for part, ids in self.parts.items()},
             "groups": dict(self._grouping),
             "recipe": dict(self.recipe),
+            **({"sealed": list(self.sealed)} if self.sealed else {}),
         }
 
     @classmethod
@@ -100,6 +106,7 @@ class Split:
             {part: tuple(plain["parts"][part]) for part in PARTS},  # type: ignore[index]
             plain["groups"],  # type: ignore[arg-type]
             plain["recipe"],  # type: ignore[arg-type]
+            tuple(plain.get("sealed", ())),  # type: ignore[arg-type]
         )
         if split.fingerprint != plain["fingerprint"]:
             raise BadInput(

@@ -249,7 +249,9 @@ class CompareStudy:
         runs = self._cells(grid, arm)
         of_first = f"interval of the first of {len(runs)} runs, value the mean of all"
         scores = {}
-        for name, score in runs[0].scores_at(self.level, self.split.groups).items():
+        widened = runs[0].scores_at(self.level, self.split.groups)
+        for name in runs[0].scores:
+            score = widened[name]
             values = [r.scores[name].value for r in runs]
             found = [value for value in values if value is not None]
             scores[name] = {

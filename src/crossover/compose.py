@@ -185,13 +185,15 @@ class Composed:
 
     @property
     def to(self) -> Path:
-        """The folder a corpus is written to.
+        """The folder a corpus is written to, or the file a sample is.
 
         Raises:
             BadInput: none is named.
         """
         if not self.cfg.to:
-            raise BadInput("to= names the folder to write the corpus to: to=mail")
+            raise BadInput(
+                "to= names the folder to write the corpus to: to=mail; for a sample to=to_label.csv"
+            )
         return Path(str(self.cfg.to))
 
     @cached_property

@@ -26,7 +26,7 @@ def test_the_adaptive_worst_case_grows_as_the_root_and_never_beyond_one() -> Non
 
 @pytest.mark.parametrize("looks", [5, 20])
 def test_the_best_of_many_noise_models_is_a_false_claim_unless_its_looks_were_declared(looks: int) -> None:
-    """``looks`` models of true accuracy .7 on one part of 500 rows; the interval of the best leaves out .7."""
+    """``looks`` models of true accuracy .7 on one part of 500 rows; does the best one's interval miss?"""
     correct = np.arange(501)
     missed = {}
     for level in (0.95, level_of(looks)):

@@ -32,7 +32,9 @@ def test_a_spent_budget_refuses_by_name_with_the_remedy_and_lets_a_resume_throug
         admit(tmp_path, "part", stated, name)
         looked(tmp_path, name)
     assert admit(tmp_path, "part", None, "compare-1") == stated, "its look is counted already"
-    with pytest.raises(BadInput, match=r"compare-1, crossover-2.*nothing was run.*unseal\.py.*fresh test rows"):
+    with pytest.raises(
+        BadInput, match=r"compare-1, crossover-2.*nothing was run.*unseal\.py.*fresh test rows"
+    ):
         admit(tmp_path, "part", None, "run-3")
 
 
@@ -90,5 +92,5 @@ def test_a_budget_of_no_looks_is_refused() -> None:
 
 def test_a_sealed_part_is_opened_once_and_the_reason_stays(tmp_path: Path) -> None:
     ledger.note_opening(tmp_path, "old", "new", "five looks are spent")
-    with pytest.raises(BadInput, match="five looks are spent.*split new"):
+    with pytest.raises(BadInput, match=r"five looks are spent.*split new"):
         ledger.note_opening(tmp_path, "old", "newer", "I want another")

@@ -70,8 +70,8 @@ def in_force(root: Path, test_fingerprint: str, stated: LookBudget | None) -> Lo
     if kept is not None:
         if (kept.looks, kept.refuse) != (stated.looks, stated.refuse):
             raise BadInput(
-                f"test_budget={{looks: {stated.looks}, refuse: {str(stated.refuse).lower()}}}: this test part "
-                f"({test_fingerprint}) has a budget of {kept.looks} looks, refuse {str(kept.refuse).lower()}, "
+                f"test_budget={{looks: {stated.looks}, refuse: {str(stated.refuse).lower()}}}: the test part "
+                f"{test_fingerprint} has a budget of {kept.looks} looks, refuse {str(kept.refuse).lower()}, "
                 "already; one that changes with what was seen corrects nothing: leave the setting out, or "
                 f"{_FRESH}"
             )
@@ -79,8 +79,8 @@ def in_force(root: Path, test_fingerprint: str, stated: LookBudget | None) -> Lo
     taken = ledger.looks(root, test_fingerprint)
     if taken >= stated.looks:
         raise BadInput(
-            f"test_budget.looks={stated.looks}: {taken} looks at this test part ({test_fingerprint}) are taken "
-            f"already ({_names(root, test_fingerprint)}) and count; declare more, or {_FRESH}"
+            f"test_budget.looks={stated.looks}: {taken} looks at the test part {test_fingerprint} are "
+            f"taken already ({_names(root, test_fingerprint)}) and count; declare more, or {_FRESH}"
         )
     return LookBudget(stated.looks, stated.refuse, taken)
 
@@ -118,8 +118,8 @@ def told(root: Path, test_fingerprint: str, units: int, level: float | None) -> 
     sentences, caution = _said(budget, taken, used)
     if taken > 1 or budget is not None:
         sentences.append(
-            f"Where a question was chosen after an earlier answer, an accuracy can be too good by the order of "
-            f"{100 * reach:.1f} points (sqrt({taken}/{units:,}), the adaptive worst case); no interval here "
+            f"Where a question was chosen after an earlier answer, an accuracy can be too good by the order "
+            f"of {100 * reach:.1f} points (sqrt({taken}/{units:,}), the adaptive worst case); no interval here "
             "covers that"
         )
     return {
@@ -145,8 +145,8 @@ def _said(budget: LookBudget | None, taken: int, used: float) -> tuple[list[str]
         ], True
     if used < budget.level:
         return [
-            f"{taken} of {budget.looks} declared looks at this test part are taken, this one included, but the "
-            f"intervals here are at {percent(used)}: this kind of study does not widen its own for them"
+            f"{taken} of {budget.looks} declared looks at this test part are taken, this one included, but "
+            f"the intervals here are at {percent(used)}: this kind of study does not widen its own for them"
         ], True
     said = [
         f"This is within {budget.looks} declared looks at this test part, {taken} of them taken, this one "
@@ -154,13 +154,13 @@ def _said(budget: LookBudget | None, taken: int, used: float) -> tuple[list[str]
     ]
     if taken > budget.looks:
         said = [
-            f"{taken} looks at this test part are taken, this one included, and {budget.looks} were declared: "
-            f"intervals are at {percent(used)}, which no longer holds over all of them"
+            f"{taken} looks at this test part are taken, this one included, and {budget.looks} were "
+            f"declared: intervals are at {percent(used)}, which no longer holds over all of them"
         ]
     if budget.before:
         said.append(
-            f"{budget.before} of them were taken before it was declared, at their own level: what they showed "
-            "may have shaped what came after"
+            f"{budget.before} of them were taken before it was declared, at their own level: what they "
+            "showed may have shaped what came after"
         )
     return said, taken > budget.looks or budget.before > 0
 

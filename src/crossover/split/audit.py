@@ -147,8 +147,8 @@ def _duplicates(
     }
     if kind == "near":
         evidence["threshold"] = threshold
-    any_leak = any(leaked.values())
-    sealed = f", {len(leaked['sealed']):,} of {len(split.sealed):,} sealed rows too" if leaked["sealed"] else ""
+    any_leak, count = any(leaked.values()), len(leaked["sealed"])
+    sealed = f", {count:,} of {len(split.sealed):,} sealed rows too" if count else ""
     return Finding(
         f"leak-{kind}",
         "info" if not any_leak else "error" if share > 0.05 and kind != "near" else "warning",

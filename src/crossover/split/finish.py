@@ -60,9 +60,7 @@ def finish(
             "settings": {name: value for name, value in settings.items() if name != "sealed" or value},
             "asked": dict(asked),
             "obtained": {part: len(parts.get(part, ())) for part in obtained},
-            "reserve": {
-                reason: rows for reason, rows in {**reserve, "sealed": len(sealed)}.items() if rows
-            },
+            "reserve": {reason: rows for reason, rows in {**reserve, "sealed": len(sealed)}.items() if rows},
         },
         sealed,
     )

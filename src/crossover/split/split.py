@@ -13,6 +13,7 @@ from typing import Protocol
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.predictions import PARTS
+from crossover.measure.weighted_mean import refuse_plain_mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +73,21 @@ class Split:
         return sorted(self.groups.items())
 
     def verify(self, corpus: Corpus) -> None:
-        """Refuse a corpus other than the one that was split.
+        """Refuse a corpus other than the one that was split, and test rows no plain mean may be taken of.
 
         Raises:
-            BadInput: fingerprints differ, naming both.
+            BadInput: fingerprints differ, naming both; the test rows were drawn with unequal
+                probabilities (a meta column of the kind ``inclusion``).
         """
         if corpus.fingerprint != self.corpus:
             raise BadInput(
                 f"the split was made from corpus {self.corpus}, but {corpus.name} is now "
                 f"{corpus.fingerprint}: a row, label or meta value changed; split again"
             )
+        for column, kind in corpus.meta.items():
+            if kind == "inclusion":
+                values = corpus.select(self.test).meta_values(column)
+                refuse_plain_mean(values, f"the test part, column {column!r}")  # type: ignore[arg-type]
 
     def to_json(self) -> dict[str, object]:
         """The split as plain JSON values, fingerprint included."""

@@ -191,9 +191,7 @@ class Composed:
             BadInput: none is named.
         """
         if not self.cfg.to:
-            raise BadInput(
-                "to= names the folder to write the corpus to: to=mail; for a sample to=to_label.csv"
-            )
+            raise BadInput("to= names the folder to write the corpus to: to=mail; for a sample to=label.csv")
         return Path(str(self.cfg.to))
 
     @cached_property
@@ -206,10 +204,15 @@ class Composed:
 
     @cached_property
     def split(self) -> Split:
-        """The split, made and kept in the store."""
+        """The split, made and kept in the store.
+
+        Raises:
+            BadInput: it cannot be cut as asked, or its test rows were drawn with unequal probabilities.
+        """
         corpus, splitter = self.corpus, cast("Splitter", self.made("split"))
         with working("splitting, near-duplicates kept together"):
             split = splitter.split(corpus)
+            split.verify(corpus)
             self.store.save_split(split)
         return split
 

@@ -119,8 +119,8 @@ def told(root: Path, test_fingerprint: str, units: int, level: float | None) -> 
     if taken > 1 or budget is not None:
         sentences.append(
             f"Where a question was chosen after an earlier answer, an accuracy can be too good by the order "
-            f"of {100 * reach:.1f} points (sqrt({taken}/{units:,}), the adaptive worst case); no interval here "
-            "covers that"
+            f"of {100 * reach:.1f} points (sqrt({taken}/{units:,}), the adaptive worst case); no interval "
+            "here covers that"
         )
     return {
         "looks": taken,

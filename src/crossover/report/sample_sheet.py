@@ -95,8 +95,8 @@ def judged(predictions: Predictions, corpus: Corpus) -> Predictions:
     missing = [id_ for id_ in corpus.ids if id_ not in known]
     if missing:
         raise BadInput(
-            f"the run predicted {len(corpus) - len(missing):,} of the {len(corpus):,} rows, {missing[0]!r} is "
-            "the first it did not; draw the sample with of=RUN"
+            f"the run predicted {len(corpus) - len(missing):,} of the {len(corpus):,} rows, not "
+            f"{missing[0]!r} for one; draw the sample with of=RUN"
         )
     odd = sorted(set(corpus.classes) - set(predictions.classes))
     if odd:

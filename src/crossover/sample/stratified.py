@@ -84,9 +84,10 @@ class Stratified:
         sds = self.sds or {}
         missing, bad = sorted(set(sizes) - set(sds)), [name for name, sd in sds.items() if not sd >= 0]
         if missing or bad:
+            said = f"none for {missing[0]!r}" if missing else f"bad: {bad[0]!r}"
             raise BadInput(
-                f"sample.allocation=neyman needs sample.sds with a number of at least 0 for each of the "
-                f"strata {list(sizes)}; {'none for ' + repr(missing[0]) if missing else 'bad: ' + repr(bad[0])}"
+                "sample.allocation=neyman needs sample.sds with a number of at least 0 for each of the "
+                f"strata {list(sizes)}; {said}"
             )
         return {name: rows * sds[name] for name, rows in sizes.items()}
 

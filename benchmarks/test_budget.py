@@ -3,10 +3,10 @@
     python benchmarks/test_budget.py --studies 2000
 
 Noise: k models, each of true accuracy .7, scored on one test part; the interval of the best is reported and
-misses .7. Alike: their errors agree on half of the rows, as those of similar models do. Adaptive: k models of
-pure chance (.5), each turned towards its own score, then voted (Blum and Hardt 2015); the interval of the vote
-misses .5. The adaptive reach is sqrt(k/n); the transcript bound is Hoeffding's over all that k - 1 scores of n
-rows can say, sqrt(((k - 1) ln(n + 1) + ln(2/.05))/(2n)): valid for any analyst who sees one accuracy a look,
+misses .7. Alike: their errors agree on half of the rows, as those of similar models do. Adaptive: k models
+of pure chance (.5), each turned towards its own score, then voted (Blum and Hardt 2015); the interval of the
+vote misses .5. The adaptive reach is sqrt(k/n); the transcript bound is Hoeffding's over all that k - 1 scores
+of n rows can say, sqrt(((k - 1) ln(n + 1) + ln(2/.05))/(2n)): valid for any analyst who sees one accuracy a look,
 and as wide as that costs. Writes test_budget.json and test_budget.md to results/published/.
 """
 
@@ -29,15 +29,17 @@ LOOKS = (1, 5, 20, 100)
 ROWS = (500, 2_000)
 
 
-def best_of_noise(rng: np.random.Generator, looks: int, rows: int, shared: float, studies: int) -> NDArray[np.int64]:
-    """(studies,) rows that the best of ``looks`` models gets right; ``shared`` rows come out alike for all."""
+def best_of_noise(
+    rng: np.random.Generator, looks: int, rows: int, shared: float, studies: int
+) -> NDArray[np.int64]:
+    """(studies,) rows the best of ``looks`` models gets right; a ``shared`` part comes out alike for all."""
     same = int(shared * rows)
     common = rng.binomial(same, TRUTH, size=(studies, 1))
     return np.asarray((common + rng.binomial(rows - same, TRUTH, size=(studies, looks))).max(axis=1))
 
 
 def adapted(rng: np.random.Generator, looks: int, rows: int, studies: int) -> NDArray[np.float64]:
-    """(studies,) accuracy, on the test part it was made from, of the vote over models turned to their scores."""
+    """(studies,) accuracy, where it was made, of the vote over models turned to their scores."""
     found = []
     for _ in range(studies):
         right = rng.random((looks, rows)) < 0.5
@@ -70,7 +72,9 @@ def table(studies: int) -> list[dict[str, object]]:
                 entry[f"{name}_95"] = misses(best, rows, TRUTH, 0.95)
                 entry[f"{name}_declared"] = misses(best, rows, TRUTH, level_of(looks))
             gained = adapted(rng, looks, rows, max(studies // 20, 20))
-            entry["adaptive_declared"] = misses(np.rint(gained * rows).astype(int), rows, 0.5, level_of(looks))
+            entry["adaptive_declared"] = misses(
+                np.rint(gained * rows).astype(int), rows, 0.5, level_of(looks)
+            )
             entry["adaptive_gain"] = float(gained.mean() - 0.5)
             entry["reach"] = adaptive_reach(looks, rows)
             entry["reach_missed"] = float((gained - 0.5 > adaptive_reach(looks, rows)).mean())
@@ -110,7 +114,9 @@ def markdown(rows: list[dict[str, object]], studies: int) -> str:
 
 def main() -> None:
     """Simulate and publish."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--studies", type=int, default=2_000)
     parser.add_argument("--to", type=Path, default=PUBLISHED)
     given = parser.parse_args()

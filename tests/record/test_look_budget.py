@@ -48,7 +48,7 @@ def test_without_refuse_a_look_beyond_the_budget_is_told_and_not_stopped(tmp_pat
 
 def test_looks_taken_before_the_declaration_count_and_are_told(tmp_path: Path) -> None:
     looked(tmp_path, "compare-1", "compare-2")
-    with pytest.raises(BadInput, match="2 looks at this test part"):
+    with pytest.raises(BadInput, match="2 looks at the test part"):
         in_force(tmp_path, "part", LookBudget(2))
     assert admit(tmp_path, "part", LookBudget(4), "compare-3") == LookBudget(4, before=2)
     assert declared(tmp_path, "part") == LookBudget(4, before=2)

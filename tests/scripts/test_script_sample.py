@@ -24,7 +24,7 @@ def labelled(sheet: Path, label: dict[str, str]) -> None:
 @pytest.mark.slow
 def test_a_pool_is_sampled_labelled_and_its_class_shares_estimated(command: Command, home: Path) -> None:
     rows = mail_rows()
-    truth = {message: kind for message, kind in rows[1:]}
+    truth = dict(rows[1:])
     write_csv(home / "pool.csv", [rows[0], *([m, k if n < 100 else ""] for n, (m, k) in enumerate(rows[1:]))])
     pool = ["store=pool", "data=table_file", "data.path=pool.csv", "data.text=message", "data.label=kind"]
     drawn = command("sample", *pool, "sample.size=120", "to=to_label.csv")
@@ -58,7 +58,7 @@ def test_a_runs_doubts_are_audited_and_its_plain_mean_is_refused(
     audit = ["store=audit", f"of={digest[:8]}", "sample=importance", "sample.size=80"]
     drawn = command("sample", *audit, "to=to_audit.csv")
     assert drawn.returncode == 0, drawn.stderr
-    labelled(home / "to_audit.csv", {message: kind for message, kind in mail_rows()[1:]})
+    labelled(home / "to_audit.csv", dict(mail_rows()[1:]))
     told = command("estimate", "to_audit.csv", "--run", digest, "store=audit")
     assert told.returncode == 0, told.stderr
     assert told.stdout.splitlines()[-1].startswith("estimate: accuracy 0.") and "macro_f1" in told.stdout

@@ -209,3 +209,15 @@ def test_one_class_is_refused() -> None:
     corpus = Corpus.from_columns("one", ["a b", "c d", "e f"], ["x", "x", None], CARD)
     with pytest.raises(BadInput, match="at least two classes"):
         Stratified().split(corpus)
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.5], [0.1, None]], ids=["unequal", "of some rows only"])
+def test_test_rows_drawn_with_unequal_probabilities_are_refused_with_the_way_out(values) -> None:
+    made = corpus_of(260, 3)
+    held = {"pi": ("inclusion", [values[k % 2] for k in range(260)])}
+    corpus = Corpus.from_columns("made", made.texts, made.labels, CARD, made.ids, held)
+    with pytest.raises(BadInput, match=r"the test part, column 'pi'.*hajek, horvitz_thompson or bootstrap"):
+        Stratified().split(corpus).verify(corpus)
+    even = {"pi": ("inclusion", [0.25] * 260)}
+    uniform = Corpus.from_columns("made", made.texts, made.labels, CARD, made.ids, even)
+    Stratified().split(uniform).verify(uniform)

@@ -63,9 +63,15 @@ def test_a_labelled_sheet_comes_back_with_its_design_and_its_probabilities(tmp_p
 REFUSED = {
     "a row taken out": (lambda rows: rows[1:], "put them back"),
     "a label missing": (lambda rows: [{**rows[0], "label": ""}, *rows[1:]], "1 of 6 rows have no label yet"),
-    "a probability gone": (lambda rows: [{**rows[0], "inclusion": ""}, *rows[1:]], "'inclusion' must be filled"),
+    "a probability gone": (
+        lambda rows: [{**rows[0], "inclusion": ""}, *rows[1:]],
+        "'inclusion' must be filled",
+    ),
     "a probability of 2": (lambda rows: [{**rows[0], "inclusion": "2"}, *rows[1:]], "above 0 and at most 1"),
-    "two populations": (lambda rows: [{**rows[0], "population": "9"}, *rows[1:]], "'population' must be filled"),
+    "two populations": (
+        lambda rows: [{**rows[0], "population": "9"}, *rows[1:]],
+        "'population' must be filled",
+    ),
 }
 
 

@@ -20,6 +20,7 @@ from crossover.measure.two_way import paired_mean
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 from crossover.study.compare import CompareStudy, Gap, over_seeds
+from crossover.study.expected import power_of
 from crossover.study.grid import Cell, Grid
 
 CORPUS = toy_corpus(2_000)
@@ -299,6 +300,8 @@ def test_declared_looks_widen_every_interval_of_a_comparison_and_rename_it() -> 
     ratio = (wide_gap["high"] - wide_gap["low"]) / (narrow_gap["high"] - narrow_gap["low"])
     assert stats.norm.ppf(0.995) / stats.norm.ppf(0.975) - 0.01 <= ratio < 1.5
     assert pair_of(wide)["detectable"] > pair_of(verdict)["detectable"]
+    powers = [power_of(study) for study in (STUDY, five)]
+    assert powers[0]["smallest"] < powers[1]["smallest"] and "(tested at 99%)" in powers[1]["sentence"]
     score = wide.numbers["arms"]["rich"]["scores"]["accuracy"]
     assert score["level"] == five.level and score["low"] is not None, "made from the stored predictions"
 

@@ -12,7 +12,6 @@ from typing import cast
 from crossover.data.bad_input import BadInput
 from crossover.measure.predictions import Predictions
 from crossover.measure.score import Score
-from crossover.measure.scoring import score_all
 from crossover.protocol.run_spec import RunSpec
 
 SCHEMA = 1
@@ -70,6 +69,8 @@ class RunRecord:
         """
         if all(score.level == level for score in self.scores.values()):
             return self.scores
+        from crossover.measure.scoring import score_all  # statistics; whoever only lists runs needs none
+
         return score_all(self.predictions.part("test"), groups, level)
 
     def to_json(self) -> dict[str, object]:

@@ -12,6 +12,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from crossover.data.bad_input import BadInput
 from crossover.measure.predictions import Predictions
 from crossover.measure.scoring import score_all
+from crossover.measure.unequal_rows import refuse_plain_mean
 from crossover.measure.weighted_mean import (
     METHODS,
     Drawn,
@@ -19,7 +20,6 @@ from crossover.measure.weighted_mean import (
     design_variance,
     estimate,
     hajek,
-    refuse_plain_mean,
     total,
 )
 from crossover.measure.weighted_scores import class_shares, weighted_scores

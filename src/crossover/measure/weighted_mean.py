@@ -1,7 +1,7 @@
 """Means over rows that were drawn with known, unequal probabilities: Horvitz-Thompson, Hajek, bootstrap.
 
 A row drawn with probability pi stands for 1/pi rows of its population. The plain mean of such rows
-estimates nothing in particular, and :func:`refuse_plain_mean` says so. One variance serves every
+estimates nothing in particular, and :func:`~crossover.measure.unequal_rows.refuse_plain_mean` says so. One variance serves every
 design here (uniform, stratified, unequal with a fixed size): within each stratum
 
     V(sum y/pi) = n/(n - 1) sum (1 - pi) (y/pi - B)^2,   B = sum (1 - pi) y/pi / sum (1 - pi)
@@ -14,7 +14,6 @@ probabilities and holds for designs of high entropy (sample/importance.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from crossover.data.bad_input import BadInput
 from crossover.measure.interval import Statistic, normal, t_quantile, wilson
 from crossover.measure.score import Score
+from crossover.measure.unequal_rows import refuse_plain_mean
 
 METHODS = ("horvitz_thompson", "hajek", "bootstrap")
 REPETITIONS = 2_000
@@ -78,27 +78,6 @@ class Drawn:
     def degrees(self) -> int:
         """Degrees of freedom: rows left to chance, less one a stratum."""
         return sum(len(rows) - 1 for rows in self.groups)
-
-
-def refuse_plain_mean(inclusion: Sequence[float | None], where: str) -> None:
-    """Refuse rows whose inclusion probabilities differ, or are known of some only.
-
-    Raises:
-        BadInput: naming the estimators that serve instead.
-    """
-    known = [value for value in inclusion if value is not None]
-    if not known or (len(known) == len(inclusion) and math.isclose(min(known), max(known), rel_tol=1e-9)):
-        return
-    told = (
-        f"were drawn with probabilities from {min(known):.4g} to {max(known):.4g}"
-        if len(known) == len(inclusion)
-        else f"have an inclusion probability in {len(known):,} of {len(inclusion):,} cases"
-    )
-    raise BadInput(
-        f"{where}: its rows {told}, so their plain mean estimates nothing. Estimate with python "
-        "scripts/estimate.py FILE --method hajek, horvitz_thompson or bootstrap; for runs and studies test "
-        "on rows drawn uniformly and keep these for training (split=predefined)"
-    )
 
 
 def estimate(

@@ -13,7 +13,7 @@ from typing import Protocol
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.predictions import PARTS
-from crossover.measure.weighted_mean import refuse_plain_mean
+from crossover.measure.unequal_rows import refuse_plain_mean
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ Noise: k models, each of true accuracy .7, scored on one test part; the interval
 misses .7. Alike: their errors agree on half of the rows, as those of similar models do. Adaptive: k models
 of pure chance (.5), each turned towards its own score, then voted (Blum and Hardt 2015); the interval of the
 vote misses .5. The adaptive reach is sqrt(k/n); the transcript bound is Hoeffding's over all that k - 1
-scores of n rows can say, sqrt(((k - 1) ln(n + 1) + ln(2/.05))/(2n)): valid for any analyst who sees one accuracy a
-look, and as wide as that costs. Writes test_budget.json and test_budget.md to results/published/.
+scores of n rows can say, sqrt(((k - 1) ln(n + 1) + ln(2/.05))/(2n)): valid for any analyst who sees one
+accuracy a look, and as wide as that costs. Writes test_budget.json and test_budget.md to results/published/.
 """
 
 from __future__ import annotations

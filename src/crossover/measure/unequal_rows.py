@@ -1,4 +1,4 @@
-"""Rows drawn with unequal probabilities: no plain mean of them is an estimate, and whoever takes one is told."""
+"""Rows drawn with unequal probabilities: a plain mean of them is no estimate, and is refused."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Means over rows that were drawn with known, unequal probabilities: Horvitz-Thompson, Hajek, bootstrap.
 
 A row drawn with probability pi stands for 1/pi rows of its population. The plain mean of such rows
-estimates nothing in particular, and :func:`~crossover.measure.unequal_rows.refuse_plain_mean` says so. One variance serves every
-design here (uniform, stratified, unequal with a fixed size): within each stratum
+estimates nothing in particular, and unequal_rows.py refuses it. One variance serves every design here
+(uniform, stratified, unequal with a fixed size): within each stratum
 
     V(sum y/pi) = n/(n - 1) sum (1 - pi) (y/pi - B)^2,   B = sum (1 - pi) y/pi / sum (1 - pi)
 

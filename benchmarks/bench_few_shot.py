@@ -2,10 +2,10 @@
 
     python benchmarks/bench_few_shot.py --data sms_spam.parquet
 
-SetFit (Tunstall et al. 2022) trains the encoder on pairs of texts and a linear head on its vectors. Every side
-gets the same rows, --shots of each class, the same MiniLM and the same test rows; the clock takes loading the
-model, fitting and predicting. The sides take turns, a draw of rows after the other; the score of a side is its
-mean macro-F1 over the draws. Writes bench_few_shot.json into the folder --to.
+SetFit (Tunstall et al. 2022) trains the encoder on pairs of texts and a linear head on its vectors. Every
+side gets the same rows, --shots of each class, the same MiniLM and the same test rows; the clock takes
+loading the model, fitting and predicting. The sides take turns, a draw of rows after the other; the score of
+a side is its mean macro-F1 over the draws. Writes bench_few_shot.json into the folder --to.
 """
 
 from __future__ import annotations

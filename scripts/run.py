@@ -12,14 +12,16 @@ def task(composed: Composed) -> int:
     """Run the spec the config describes, or find it finished."""
     from crossover.record import ledger
 
-    mirror, spec, store = composed.mirror, composed.run_spec, composed.store
+    mirror, spec, store, split = composed.mirror, composed.run_spec, composed.store, composed.split
+    budget = composed.admit_look(who := f"run-{spec.digest}")
     with progress() as bars:
         outcome = next(iter(composed.launcher(bars.on_step).launch([spec], store)))
     if outcome.record is None:
         print_failures([outcome], store.root)
         return SOME_FAILED
-    ledger.note_look(store.root, composed.split.test_fingerprint, f"run-{spec.digest}", "one run")
-    print_run(outcome.record.to_json())
+    ledger.note_look(store.root, split.test_fingerprint, who, "one run")
+    scores = outcome.record.scores_at(budget.level, split.groups) if budget else outcome.record.scores
+    print_run({**outcome.record.to_json(), "scores": {name: s.to_json() for name, s in scores.items()}})
     print(f"run: {store.root / 'runs' / spec.digest}", flush=True)
     mirror.run(outcome.record, store.root / "wandb")
     mirror.finish()

@@ -63,7 +63,7 @@ def command(home: Path) -> Command:
     """``command("run", "store=x", ...)``: the process's end, W&B off unless the overrides say."""
 
     def give(script: str, *words: str) -> subprocess.CompletedProcess[str]:
-        composes = script not in ("reproduce", "runs")
+        composes = script not in ("estimate", "reproduce", "runs", "unseal")
         told = any(word.startswith(("wandb.", "--")) for word in words)
         off = ["wandb.mode=disabled"] if composes and not told else []
         return subprocess.run(

@@ -14,11 +14,11 @@ import yaml
 from toy import bayes, logistic, toy_corpus, toy_store
 
 from crossover import experiment, reproduce
-from crossover.compose import part
 from crossover.data.bad_input import BadInput
 from crossover.data.sealed_json import sealed
 from crossover.model.runtime import Runtime
 from crossover.protocol.component import Component, resolve
+from crossover.protocol.configured import part
 from crossover.protocol.run_spec import RunSpec, Seeds
 from crossover.record.reproduction import DIFFERENT, IDENTICAL, WITHIN
 from crossover.record.store import Store

@@ -15,10 +15,10 @@ GRAB_BAGS = {"utils", "helpers", "common", "misc", "core", "base", "lib", "util"
 NOUNS = {
     "data": "corpus", "measure": "score", "look": "finding", "split": "split", "protocol": "run_spec",
     "model": "classifier", "record": "run_record", "launch": "launcher", "study": "study", "report": "page",
-    "measure/metric": "metric", "protocol/selection": "rule", "model/features": "block",
+    "sample": "sample", "measure/metric": "metric", "protocol/selection": "rule", "model/features": "block",
     "model/encoder": "encoder", "data/flaw": "flaw",
 }  # fmt: skip
-TORCH_FREE = ("data", "measure", "look", "split", "protocol", "record", "study", "report")
+TORCH_FREE = ("data", "measure", "look", "split", "sample", "protocol", "record", "study", "report")
 
 
 def name(path: Path) -> str:

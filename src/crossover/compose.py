@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -28,7 +28,8 @@ from omegaconf.errors import OmegaConfBaseException
 from crossover.data.bad_input import BadInput
 from crossover.data.whole_file import FULL, reserve
 from crossover.launch.interruption import INTERRUPTED, TERMINATED, LaunchStopped, stoppable
-from crossover.protocol.component import Component, build, component, resolve
+from crossover.protocol.component import build, component, resolve
+from crossover.protocol.configured import made_of, part, whole
 from crossover.protocol.hypothesis import Hypothesis
 from crossover.report.terminal import working
 from crossover.report.visible_text import visible
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from crossover.data.corpus import Corpus, Source
     from crossover.launch.launcher import Launcher
     from crossover.protocol.run_spec import RunSpec
+    from crossover.record.look_budget import LookBudget
     from crossover.record.store import Store
     from crossover.record.wandb_mirror import WandbMirror
     from crossover.split.split import Split, Splitter
@@ -48,7 +50,6 @@ LEAST_ROOM = 2**20
 """Bytes that must be free where the results go before anything is begun."""
 ENDED = "ended.json"
 """File in the folder of each job of a multirun: its exit code and overrides."""
-Made = TypeVar("Made")
 _started = False
 _sweep: Path | None = None
 
@@ -191,13 +192,13 @@ class Composed:
 
     @property
     def to(self) -> Path:
-        """The folder a corpus is written to.
+        """The folder a corpus is written to, or the file a sample is.
 
         Raises:
             BadInput: none is named.
         """
         if not self.cfg.to:
-            raise BadInput("to= names the folder to write the corpus to: to=mail")
+            raise BadInput("to= names the folder to write the corpus to: to=mail; for a sample to=label.csv")
         return Path(str(self.cfg.to))
 
     @cached_property
@@ -211,10 +212,15 @@ class Composed:
 
     @cached_property
     def split(self) -> Split:
-        """The split, made and kept in the store."""
+        """The split, made and kept in the store.
+
+        Raises:
+            BadInput: it cannot be cut as asked, or its test rows were drawn with unequal probabilities.
+        """
         corpus, splitter = self.corpus, cast("Splitter", self.made("split"))
         with working("splitting, near-duplicates kept together"):
             split = splitter.split(corpus)
+            split.verify(corpus)
             self.store.save_split(split)
         return split
 
@@ -247,10 +253,10 @@ class Composed:
             "model": part(self.plain("model"), "model"),
             "subset": subset,
             "metric": self.metric,
-            "budget": _whole(self.cfg.budget, "budget"),
+            "budget": whole(self.cfg.budget, "budget"),
             "selection": self.selection,
             "seeds": made_of(Seeds, self.plain("seeds"), "seeds"),
-            "test_rows": None if self.cfg.test_rows is None else _whole(self.cfg.test_rows, "test_rows"),
+            "test_rows": None if self.cfg.test_rows is None else whole(self.cfg.test_rows, "test_rows"),
         }
         spec = RunSpec(self.corpus.fingerprint, self.split.fingerprint, **given)  # type: ignore[arg-type]
         if subset is not None:
@@ -286,6 +292,8 @@ class Composed:
                 if limit is not None and (arm in models or arm not in arms)
             }
         given |= {"corpus": self.corpus, "split": self.split, "arms": models}
+        if "looks" in takes:
+            given["looks"] = self._declared_looks(given)
         if "resplit" in takes:
             given["resplit"] = self.resplit
         return cast("Study", resolve(target)(**given))
@@ -311,12 +319,42 @@ class Composed:
         """The study, its hypothesis written down: from here on it may be run.
 
         Raises:
-            BadInput: another hypothesis was registered for it, or one that names no arm.
+            BadInput: another hypothesis was registered for it, or one that names no arm; the budget
+                of looks at the test part is spent.
         """
         from crossover.study.registered import register
+        from crossover.study.study import study_name
 
         register(self.hypothesis, self.study, self.store)
+        if getattr(self.study, "reads_test", True):
+            self.admit_look(study_name(self.study))
         return self.study
+
+    @property
+    def test_budget(self) -> LookBudget | None:
+        """The budget of looks at the test part that the config states."""
+        from crossover.record.look_budget import LookBudget
+
+        stated = self.plain("test_budget")
+        return None if stated is None else made_of(LookBudget, stated, "test_budget")
+
+    def admit_look(self, who: str) -> LookBudget | None:
+        """Declare the stated budget of looks, before anything is run; returns the one in force.
+
+        Raises:
+            BadInput: another was declared before, or it is spent and refuses further looks.
+        """
+        from crossover.record.look_budget import admit
+
+        return admit(self.store.root, self.split.test_fingerprint, self.test_budget, who)
+
+    def _declared_looks(self, given: Mapping[str, object]) -> int:
+        from crossover.record.look_budget import in_force
+
+        if "looks" in given:
+            raise BadInput("study.looks is declared for the test part: test_budget={looks: 5, refuse: false}")
+        budget = in_force(self.store.root, self.split.test_fingerprint, self.test_budget)
+        return 1 if budget is None else budget.looks
 
     def launcher(self, on_step: Callable[[int, int, str], None] | None = None) -> Launcher:
         """Where runs are executed; ``on_step`` is told how far a model's fitting is."""
@@ -333,49 +371,3 @@ class Composed:
         from crossover.record.wandb_mirror import WandbMirror
 
         return made_of(WandbMirror, self.plain("wandb"), "wandb")
-
-
-def part(plain: object, where: str) -> Component:
-    """A config group's values as a Component: files it names are pinned by SHA-256 first.
-
-    Raises:
-        BadInput: no ``_target_``, or one outside the allowed packages; an unknown setting.
-    """
-    if not isinstance(plain, Mapping) or "_target_" not in plain:
-        raise BadInput(f"{where} has no _target_; choose one of its group with {where}=NAME")
-    pinned = cast(Mapping[str, object], _pin(plain))
-    return component(str(pinned["_target_"]), {k: v for k, v in pinned.items() if k != "_target_"})
-
-
-def made_of(cls: type[Made], plain: object, where: str) -> Made:
-    """One of the project's own plain classes from a mapping of its settings.
-
-    Raises:
-        BadInput: no mapping, an unknown or missing setting, a value of a wrong type.
-    """
-    if not isinstance(plain, Mapping):
-        names = ", ".join(f"{name}: ..." for name in inspect.signature(cls).parameters)
-        raise BadInput(f"{where}={plain!r}: expected '{where}={{{names}}}'")
-    return cast(Made, build(component(f"{cls.__module__}.{cls.__name__}", plain)))
-
-
-def _whole(value: object, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadInput(f"{where}={value!r}: expected a whole number")
-    return value
-
-
-def _pin(value: object) -> object:
-    """Fill in the SHA-256 of files that a setting names, for classes that offer ``pin``."""
-    if isinstance(value, list):
-        return [_pin(item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    settings = {str(key): _pin(item) for key, item in value.items()}
-    if "_target_" not in settings:
-        return settings
-    pin = getattr(resolve(str(settings["_target_"])), "pin", None)
-    if pin is None:
-        return settings
-    target = settings.pop("_target_")
-    return {"_target_": target, **pin(settings)}

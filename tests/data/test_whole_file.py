@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossover.data.whole_file import unwritten, write_whole
+from crossover.data.whole_file import unwritten, write_new, write_whole
 
 
 def test_a_file_is_written_and_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -61,3 +61,19 @@ def test_a_file_system_that_sets_no_room_aside_is_written_all_the_same(
     monkeypatch.setattr(os, "posix_fallocate", unknown, raising=False)
     write_whole(tmp_path / "a", b"data")
     assert (tmp_path / "a").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "none"])
+def test_of_two_writers_of_a_new_file_one_is_told_and_changes_nothing(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    write_new(tmp_path / "a.json", b"first")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "a.json", b"second")
+    assert (tmp_path / "a.json").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from crossover.compose import part
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Rows
 from crossover.model.classifier import load, save
 from crossover.protocol.component import build, component, resolve
+from crossover.protocol.configured import part
 from crossover.protocol.selection.rule import one_by_one, trial_settings
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"

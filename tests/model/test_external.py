@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crossover.compose import part
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import content_ids, sha256_file
 from crossover.model.classifier import load, save
 from crossover.model.external import External
 from crossover.protocol.component import build
+from crossover.protocol.configured import part
 
 CLASSES = ["ham", "spam"]
 TEXTS = ['free, "prize"\nnow', "", "NA", "lunch " * 40_000, "2009-01-01"]

@@ -242,3 +242,13 @@ def test_importing_the_report_loads_nothing_heavy() -> None:
     code = f"import sys; {imports}; print(sorted({heavy!r} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("caution", [True, False])
+def test_looks_at_the_test_part_are_told_and_too_many_are_a_notice(caution: bool) -> None:
+    verdict = EXAMPLE.compare_verdict()
+    said = "4 looks at this test part are taken & none was declared"
+    verdict["numbers"]["test_budget"] = {"sentence": said, "caution": caution}
+    html = verdict_page(verdict).html()
+    assert "4 looks at this test part are taken &amp; none" in html
+    assert ("Looks at the test part" in html) == caution

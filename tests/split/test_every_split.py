@@ -67,6 +67,12 @@ SPLITTERS: dict[str, Splitter] = {
     "predefined": Predefined(column="part", across="reserve"),
     "k_fold": KFold(k=4, fold=2, by=[]),
     "grouped k_fold": KFold(k=4, fold=1, by=["author"], straddling="reserve", tolerance=0.5),
+    "stratified, sealed": Stratified(sealed=0.15),
+    "grouped, sealed": Grouped(
+        by=["author"], group_duplicates="normalised", straddling="reserve", tolerance=0.5, sealed=0.15
+    ),
+    "temporal, sealed": Temporal(time="date", gap=2, tolerance=0.5, sealed=0.15),
+    "k_fold, sealed": KFold(k=4, fold=2, by=[], sealed=0.15),
 }
 
 
@@ -87,9 +93,11 @@ def test_parts_are_whole_disjoint_and_honest(name: str, rows: int, seed: int) ->
     reserve = split.recipe["reserve"]
     assert isinstance(reserve, dict)
     assert len(placed) + sum(reserve.values()) == len(corpus), "each row is placed or accounted for"
-    if name in ("stratified", "grouped by duplicates", "k_fold"):
-        assert set(reserve) <= {"unlabelled"}
+    if name.removesuffix(", sealed") in ("stratified", "grouped by duplicates", "k_fold"):
+        assert set(reserve) <= {"unlabelled", "sealed"}
+    assert reserve.get("sealed", 0) == len(split.sealed) and bool(split.sealed) == ("sealed" in name)
     part_of = {id_: part for part, ids in split.parts.items() for id_ in ids}
+    part_of |= dict.fromkeys(split.sealed, "sealed")
     for together in (lambda row: normalise(corpus.texts[row]), author_of(corpus, name)):
         where: dict[object, set[str]] = {}
         for id_, part in part_of.items():
@@ -100,14 +108,15 @@ def test_parts_are_whole_disjoint_and_honest(name: str, rows: int, seed: int) ->
         reach.setdefault(group, set()).add(part_of[id_])
     assert all(len(parts) == 1 for parts in reach.values())
     assert set(Counter(split.groups.values()).values()).isdisjoint({1}), "a cluster has two rows or more"
-    assert split.recipe["obtained"] == {part: len(ids) for part, ids in split.parts.items()}
+    obtained = {part: len(ids) for part, ids in split.parts.items()}
+    assert split.recipe["obtained"] == obtained | ({"sealed": len(split.sealed)} if split.sealed else {})
     json.dumps(split.to_json(), allow_nan=False)
 
 
 def author_of(corpus: Corpus, name: str):
     """The author where the split groups by it, else the row itself."""
     authors = corpus.meta_values("author")
-    grouped = name in ("grouped", "grouped k_fold")
+    grouped = name in ("grouped", "grouped k_fold", "grouped, sealed")
     return lambda row: authors[row] if grouped else row
 
 
@@ -129,6 +138,25 @@ def test_another_seed_is_another_split_of_the_same_sizes(kind: type) -> None:
     assert one.recipe["obtained"] == other.recipe["obtained"]
 
 
+GOLDEN = {
+    "stratified": "3d5d27b188c4fcc3",
+    "grouped by duplicates": "22b8a14830460dd0",
+    "grouped": "8684467d3b963607",
+    "temporal": "795c19fa26b3b0a4",
+    "predefined": "4762d69c072736aa",
+    "k_fold": "b7fca69c20dbd9d4",
+    "grouped k_fold": "2a70bdec73273948",
+}
+"""Fingerprints of the splits of one corpus before rows could be sealed."""
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_split_without_a_sealed_part_keeps_its_name_and_says_nothing_of_one(name: str) -> None:
+    split = SPLITTERS[name].split(corpus_of(260, 3))
+    assert split.fingerprint == GOLDEN[name]
+    assert "sealed" not in json.dumps(split.to_json())
+
+
 @pytest.mark.parametrize("name", SPLITTERS)
 def test_a_split_survives_the_store_and_tampering_is_refused(name: str, tmp_path) -> None:
     corpus = corpus_of(260, 3)
@@ -146,10 +174,10 @@ def test_a_split_survives_the_store_and_tampering_is_refused(name: str, tmp_path
         store.split(fingerprint)
 
 
-@pytest.mark.parametrize("change", ["part", "group", "corpus"])
+@pytest.mark.parametrize("change", ["part", "group", "corpus", "sealed"])
 def test_every_bit_of_a_split_is_in_its_fingerprint(change: str) -> None:
     corpus = corpus_of(260, 3)
-    plain = Stratified().split(corpus).to_json()
+    plain = Stratified(sealed=0.1 if change == "sealed" else 0.0).split(corpus).to_json()
     if change == "part":
         plain["parts"]["select"], plain["parts"]["calibrate"] = (
             plain["parts"]["calibrate"],
@@ -157,6 +185,8 @@ def test_every_bit_of_a_split_is_in_its_fingerprint(change: str) -> None:
         )
     elif change == "group":
         plain["groups"].pop(next(iter(plain["groups"])))
+    elif change == "sealed":
+        plain["sealed"].pop()
     else:
         plain["corpus"] = "0" * 16
     with pytest.raises(BadInput, match="edited or damaged"):
@@ -179,3 +209,15 @@ def test_one_class_is_refused() -> None:
     corpus = Corpus.from_columns("one", ["a b", "c d", "e f"], ["x", "x", None], CARD)
     with pytest.raises(BadInput, match="at least two classes"):
         Stratified().split(corpus)
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.5], [0.1, None]], ids=["unequal", "of some rows only"])
+def test_test_rows_drawn_with_unequal_probabilities_are_refused_with_the_way_out(values) -> None:
+    made = corpus_of(260, 3)
+    held = {"pi": ("inclusion", [values[k % 2] for k in range(260)])}
+    corpus = Corpus.from_columns("made", made.texts, made.labels, CARD, made.ids, held)
+    with pytest.raises(BadInput, match=r"the test part, column 'pi'.*hajek, horvitz_thompson or bootstrap"):
+        Stratified().split(corpus).verify(corpus)
+    even = {"pi": ("inclusion", [0.25] * 260)}
+    uniform = Corpus.from_columns("made", made.texts, made.labels, CARD, made.ids, even)
+    Stratified().split(uniform).verify(uniform)

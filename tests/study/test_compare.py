@@ -13,12 +13,14 @@ from statsmodels.stats.multitest import multipletests
 from toy import bayes, logistic, toy_corpus, toy_split
 
 from crossover.data.bad_input import BadInput
+from crossover.measure.metric.metric import metric_named
 from crossover.measure.predictions import Predictions
 from crossover.measure.score import Score
 from crossover.measure.two_way import paired_mean
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 from crossover.study.compare import CompareStudy, Gap, over_seeds
+from crossover.study.expected import power_of
 from crossover.study.grid import Cell, Grid
 
 CORPUS = toy_corpus(2_000)
@@ -285,3 +287,30 @@ def test_rows_of_one_group_count_once() -> None:
 def test_bad_settings_are_refused_before_any_run(change: dict, match: str) -> None:
     with pytest.raises(BadInput, match=match):
         replace(STUDY, **change)
+
+
+def test_declared_looks_widen_every_interval_of_a_comparison_and_rename_it() -> None:
+    five = replace(STUDY, looks=5)
+    assert "looks" not in STUDY.settings() and five.settings() == STUDY.settings() | {"looks": 5}
+    verdict, records, _ = answered(STUDY, lead(0.04))
+    wide = five.conclude(records)
+    assert verdict.numbers["level"] == 0.95 and wide.numbers["level"] == pytest.approx(0.99)
+    narrow_gap, wide_gap = pair_of(verdict)["difference"], pair_of(wide)["difference"]
+    assert (wide_gap["mean"], wide_gap["p"]) == (narrow_gap["mean"], narrow_gap["p"])
+    ratio = (wide_gap["high"] - wide_gap["low"]) / (narrow_gap["high"] - narrow_gap["low"])
+    assert stats.norm.ppf(0.995) / stats.norm.ppf(0.975) - 0.01 <= ratio < 1.5
+    assert pair_of(wide)["detectable"] > pair_of(verdict)["detectable"]
+    powers = [power_of(study) for study in (STUDY, five)]
+    assert powers[0]["smallest"] < powers[1]["smallest"] and "(tested at 99%)" in powers[1]["sentence"]
+    score = wide.numbers["arms"]["rich"]["scores"]["accuracy"]
+    assert score["level"] == five.level and score["low"] is not None, "made from the stored predictions"
+
+
+def test_a_lead_that_only_one_look_would_show_is_not_claimed_under_five() -> None:
+    arms = {arm: {"scores": {"accuracy": {"value": 0.8 - k / 10}}} for k, arm in enumerate(("best", "next"))}
+    pairs = [{"left": "best", "right": "next", "difference": {"mean": 0.1}, "holm_p": 0.02}]
+    metric = metric_named("accuracy")
+    assert STUDY._sentence(arms, pairs, metric)[1] == "resolved"
+    assert replace(STUDY, looks=5)._sentence(arms, pairs, metric)[1] == "best_not_resolved"
+    pairs[0]["holm_p"] = 0.009
+    assert "beyond chance (Holm, 1%)" in replace(STUDY, looks=5)._sentence(arms, pairs, metric)[0]

@@ -298,3 +298,21 @@ def test_concluding_again_with_other_prices_reads_the_same_runs(crossing) -> Non
     assert np.allclose(
         [d["mean"] for d in differences], [d["mean"] for d in primary(crossing[0])["differences"]]
     )
+
+
+def test_declared_looks_widen_the_primary_and_share_the_rest_among_the_others() -> None:
+    arms = {**ARMS, "third": logistic().with_settings(C=50), "fourth": logistic().with_settings(C=5)}
+    study = replace(STUDY, arms=arms, sizes=(40, 160))
+    five = replace(study, looks=5)
+    assert "looks" not in study.settings() and five.settings() == study.settings() | {"looks": 5}
+    verdict, records, _ = answered(study, falling)
+    wide = five.conclude(records)
+    levels = [[pair["level"] for pair in told.numbers["pairs"]] for told in (verdict, wide)]
+    assert levels == [pytest.approx([0.95, 0.975, 0.975]), pytest.approx([0.99, 0.995, 0.995])]
+    assert (verdict.numbers["level"], wide.numbers["level"]) == (0.95, pytest.approx(0.99))
+    assert "99% interval" in wide.sentence and wide.runs == verdict.runs
+    for narrow, broad in zip(verdict.numbers["pairs"], wide.numbers["pairs"], strict=True):
+        for one, other in zip(narrow["differences"], broad["differences"], strict=True):
+            assert other["low"] < one["low"] <= one["high"] < other["high"]
+    points = [told.numbers["arms"]["rich"]["curve"][0] for told in (verdict, wide)]
+    assert points[1]["high"] - points[1]["low"] > points[0]["high"] - points[0]["low"]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from email.utils import parsedate_to_datetime
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crossover.data.bad_input import BadInput
@@ -105,6 +106,18 @@ def number_values(values: Sequence[object], column: str, locate: Locate) -> list
         if number is not None and math.isinf(number):
             raise BadInput(f"{locate(row)}: {column!r} holds {_shown(value)}, too large for a number")
         result.append(number)
+    return result
+
+
+def inclusion_values(values: Sequence[object], column: str, locate: Locate) -> list[object]:
+    """Probabilities above 0 and at most 1, None where missing."""
+    result = number_values(values, column, locate)
+    for row, value in enumerate(result):
+        if value is not None and not 0 < cast(float, value) <= 1:
+            raise BadInput(
+                f"{locate(row)}: {column!r} holds {_shown(values[row])}, expected a probability above 0 "
+                f"and at most 1, as scripts/sample.py wrote it (data.meta.{column}=number for any number)"
+            )
     return result
 
 

@@ -17,8 +17,9 @@ import pyarrow as pa
 from crossover.data.bad_input import BadInput
 from crossover.data.truth import Truth
 
-META_KINDS = ("category", "number", "time", "group", "votes")
-"""What a declared meta column may hold; ``group`` columns are kept on one side of a grouped split."""
+META_KINDS = ("category", "number", "time", "group", "votes", "inclusion")
+"""What a declared meta column may hold; ``group`` columns are kept on one side of a grouped split,
+``inclusion`` is the probability with which a row was drawn (sample/): no split tests on unequal ones."""
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -146,7 +147,9 @@ class Corpus:
             if column in columns:
                 raise BadInput(f"{where}: meta column {column!r} has the name of a column of every corpus")
             kinds[column] = kind
-            columns[column] = pa.array(values, pa.float64() if kind == "number" else pa.string())
+            columns[column] = pa.array(
+                values, pa.float64() if kind in ("number", "inclusion") else pa.string()
+            )
         lengths = {column: len(values) for column, values in columns.items()}
         if len(set(lengths.values())) != 1:
             raise BadInput(f"{where}: columns of unequal length {lengths}")

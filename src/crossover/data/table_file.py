@@ -88,6 +88,8 @@ class Columns:
         values = table.column(column, f"Leave it out with data.meta.{column}=null")
         if kind == "number":
             return column_values.number_values(values, column, table.locate)
+        if kind == "inclusion":
+            return column_values.inclusion_values(values, column, table.locate)
         if kind == "time":
             return column_values.time_values(values, column, table.locate, self.timezone)
         if kind == "votes":
@@ -108,7 +110,7 @@ class TableFile:
         format: csv, tsv, jsonl or parquet; None goes by the suffix (``.gz`` may follow).
         encoding, errors: how bytes become text; errors is strict, replace or ignore.
         delimiter, quoted: of csv and tsv; ``quoted`` False for files in which quotes are text.
-        meta: column -> category, number, time, group or votes (null: not read).
+        meta: column -> category, number, time, group, votes or inclusion (null: not read).
         timezone: of times without a zone, an IANA name; None refuses them.
         labels: raw label -> label (or null: missing); then any other label is refused.
         missing_label: ``keep`` rows without a label, ``drop`` them (counted in the card) or ``refuse``.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 STORE = "name another folder with store=..."
@@ -23,6 +24,20 @@ def write_whole(file: Path, data: bytes, mend: str = STORE) -> None:
     Raises:
         OSError: it cannot be written; names the file, the room needed and ``mend``.
     """
+    _write(file, data, mend, os.replace)
+
+
+def write_new(file: Path, data: bytes, mend: str = STORE) -> None:
+    """Write a file that nobody else has written: of several writers one wins, the others are told.
+
+    Raises:
+        FileExistsError: there is one already.
+        OSError: it cannot be written; names the file, the room needed and ``mend``.
+    """
+    _write(file, data, mend, _link)
+
+
+def _write(file: Path, data: bytes, mend: str, put: Callable[[Path, Path], object]) -> None:
     aside = file.parent / f".{file.name[:16]}.{os.getpid()}.{secrets.token_hex(4)}.part"
     try:
         with open(aside, "xb") as handle:
@@ -30,11 +45,25 @@ def write_whole(file: Path, data: bytes, mend: str = STORE) -> None:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
-        os.replace(aside, file)
+        put(aside, file)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise unwritten(error, file, len(data), mend) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _link(aside: Path, file: Path) -> None:
+    """The same bytes under the name, unless the name is taken."""
+    try:
+        os.link(aside, file)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # A file system without hard links: the name is taken first, its bytes come after.
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o644))
+        os.replace(aside, file)
 
 
 def unwritten(error: OSError, what: Path | str, size: float, mend: str = STORE) -> OSError:

@@ -41,6 +41,7 @@ class Power:
             f"{self.test_units:,} independent test rows and {over} show a difference of "
             f"{100 * self.smallest:.1f} points in accuracy {self.power:.0%} of the time, if two arms differ "
             f"on {self.disagreement:.0%} of rows{spread if self.draws > 1 else ''}"
+            + (f" (tested at {100 * self.level:.4g}%)" if self.level != LEVEL else "")
         )
 
     def to_json(self) -> dict[str, object]:
@@ -49,7 +50,11 @@ class Power:
 
 
 def planned(
-    test_units: int, draws: int, disagreement: float = DISAGREEMENT, draw_sd: float = DRAW_SD
+    test_units: int,
+    draws: int,
+    disagreement: float = DISAGREEMENT,
+    draw_sd: float = DRAW_SD,
+    level: float = LEVEL,
 ) -> Power:
     """The smallest paired difference a design finds, from assumptions made before it is run.
 
@@ -62,6 +67,7 @@ def planned(
         draws: training draws; with one the spread between draws is left out.
         disagreement: share of rows on which exactly one of the two arms is right.
         draw_sd: standard deviation of the paired difference between draws.
+        level: of the two-sided test.
 
     Raises:
         BadInput: a count below 1, or a share outside (0, 1].
@@ -76,8 +82,8 @@ def planned(
     df = (of_rows + of_draws) ** 2 / (
         of_rows**2 / (test_units - 1) + (of_draws**2 / (draws - 1) if of_draws else 0.0)
     )
-    smallest = detectable(float(np.sqrt(of_rows + of_draws)), df)
-    return Power(test_units, draws, disagreement, draw_sd, min(smallest, 1.0))
+    smallest = detectable(float(np.sqrt(of_rows + of_draws)), df, level)
+    return Power(test_units, draws, disagreement, draw_sd, min(smallest, 1.0), level)
 
 
 def detectable(error: float, df: float, level: float = LEVEL, power: float = POWER) -> float:

@@ -2,7 +2,8 @@
 
 A look is one verdict, or one run outside a study, on one test part; each is one file under its
 name, whole or not there, so that a resume or a second writer does not count twice. Widening for
-many looks belongs to whoever concludes or reports, never to a stored run (methods.md 8).
+many looks belongs to whoever concludes or reports, never to a stored run (methods.md 8). Here too
+stands, once and with its reason, that a sealed part was opened.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from crossover.data.bad_input import BadInput
 from crossover.data.sealed_json import sealed, unsealed
-from crossover.data.whole_file import write_whole
+from crossover.data.whole_file import write_new, write_whole
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -39,6 +41,11 @@ def looks(root: Path, test_fingerprint: str) -> int:
     return len(list((root / "test_reads" / test_fingerprint).glob("*.json")))
 
 
+def has_looked(root: Path, test_fingerprint: str, who: str) -> bool:
+    """Whether this study or run has noted its look at this test part."""
+    return (root / "test_reads" / test_fingerprint / f"{who}.json").is_file()
+
+
 def read_looks(root: Path, test_fingerprint: str) -> list[Mapping[str, str]]:
     """The looks noted, by name.
 
@@ -48,3 +55,21 @@ def read_looks(root: Path, test_fingerprint: str) -> list[Mapping[str, str]]:
     files = sorted((root / "test_reads" / test_fingerprint).glob("*.json"))
     mend = "delete it; the study or run that it names notes its look again when it is given again"
     return [cast(Mapping[str, str], unsealed(file, mend)) for file in files]
+
+
+def note_opening(root: Path, split: str, opened: str, because: str) -> None:
+    """Note that the sealed part of ``split`` became the test part of the split ``opened``; once for good.
+
+    Raises:
+        BadInput: it was opened before (with the reason given then).
+    """
+    file = root / "test_reads" / f"{split}.opened.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        write_new(file, sealed({"split": split, "opened": opened, "because": because}))
+    except FileExistsError:
+        before = unsealed(file, "it says when the sealed part was opened: put it back from a copy")
+        raise BadInput(
+            f"the sealed part of split {split} was opened before, because: {before['because']}. Its rows are "
+            f"the test part of split {before['opened']}; a further fresh part needs fresh rows"
+        ) from None

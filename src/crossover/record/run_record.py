@@ -64,6 +64,17 @@ class RunRecord:
             )
         return Predictions.from_parquet(data)
 
+    def scores_at(self, level: float, groups: Mapping[str, str] | None = None) -> Mapping[str, Score]:
+        """The scores with intervals at ``level``: those stored, or others made from the predictions.
+
+        A record keeps 95%. ``groups`` is the split's cluster of a row. Nothing is stored.
+        """
+        if all(score.level == level for score in self.scores.values()):
+            return self.scores
+        from crossover.measure.scoring import score_all  # statistics; whoever only lists runs needs none
+
+        return score_all(self.predictions.part("test"), groups, level)
+
     def to_json(self) -> dict[str, object]:
         """Plain JSON values for record.json; schema and seal are the store's."""
         return {

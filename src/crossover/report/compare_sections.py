@@ -98,7 +98,7 @@ def score_table(plain: Plain, only: Sequence[str] = ()) -> Table:
         Column("arm"),
         Column("score"),
         Column("value", "score"),
-        Column("interval", "interval"),
+        Column(_interval_title(plain), "interval"),
         Column("n", "count"),
         Column("how the interval was made"),
         Column("seeds"),
@@ -121,7 +121,7 @@ def difference_table(plain: Plain) -> Table:
     columns = (
         Column("pair"),
         Column("difference", "signed"),
-        Column("interval", "signed_interval"),
+        Column(_interval_title(plain), "signed_interval"),
         Column("p", "quantity"),
         Column("p (Holm)", "quantity"),
     )
@@ -152,6 +152,12 @@ def _in_words(plain: Plain) -> tuple[str, ...]:
         for said in (text(pair, name) for name in ("sentence", "equivalence", "mcnemar"))
         if said
     )
+
+
+def _interval_title(plain: Plain) -> str:
+    """``interval``, with its level where declared looks at the test part made it another than 95%."""
+    level = number(plain, "level") or 0.95
+    return "interval" if level == 0.95 else f"{100 * level:.4g}% interval"
 
 
 def _metric(plain: Plain) -> str:

@@ -346,7 +346,8 @@ def _how(plain: Plain) -> list[Block]:
     return [
         Prose(
             " ".join(part for part in stated if part)
-            or "Interval of a mean score: over draws of the training rows and over test rows, at 95%. "
+            or "Interval of a mean score: over draws of the training rows and over test rows, at "
+            f"{100 * (number(plain, 'level') or 0.95):.4g}%. "
             "Compare arms by the paired differences above, never by whether two of these intervals overlap.",
             "quiet",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from crossover.data.sealed_json import sealed
-from crossover.record import ledger
+from crossover.record import ledger, look_budget
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
@@ -31,6 +31,8 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     findings = [finding.to_json() for finding in audit(study.corpus, study.split)]
     numbers["split"] = {**cast(Json, numbers["split"]), "findings": findings}
     numbers["looks"] = ledger.looks(store.root, study.split.test_fingerprint)
+    if getattr(study, "reads_test", True):
+        numbers["test_budget"] = _looks(study, store, cast("float | None", numbers.get("level")))
     numbers["power"] = power_of(study)
     numbers["hypothesis"] = held_against(register(None, study, store), numbers)
     numbers["failures"] = [{"digest": o.spec.digest, "error": o.error} for o in result.failures]
@@ -44,6 +46,11 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     mirror.study(result.name, verdict, store.root / "wandb", tables(numbers), figures(folder), groups)
     mirror.finish()
     return page
+
+
+def _looks(study: Study, store: Store, level: float | None) -> Json:
+    units = len({study.split.groups.get(id_, id_) for id_ in study.split.test})
+    return look_budget.told(store.root, study.split.test_fingerprint, units, level)
 
 
 def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]]]:

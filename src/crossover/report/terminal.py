@@ -78,7 +78,11 @@ def progress(watch: bool | None = None) -> Iterator[Bars]:
 
 def print_run(record: Mapping[str, object]) -> None:
     """A run's scores and cost on stdout."""
-    for name, score in cast(Mapping[str, Mapping[str, object]], record["scores"]).items():
+    scores = cast(Mapping[str, Mapping[str, object]], record["scores"])
+    widened = {score["level"] for score in scores.values()} - {0.95}
+    for level in cast("set[float]", widened):
+        print(f"{'intervals':>18}  at {100 * level:.4g}%, for the looks declared at this test part")
+    for name, score in scores.items():
         if "/" in name:
             continue
         if score["value"] is None:
@@ -118,6 +122,9 @@ def print_verdict(verdict: Mapping[str, object], report: Path) -> None:
         stated = numbers.get(name)
         if isinstance(stated, Mapping):
             print(f"{name}: {terminal_text(str(stated[key]), 1000)}")
+    looks = numbers.get("test_budget")
+    if isinstance(looks, Mapping) and (looks["caution"] or looks["declared"]):
+        print(f"looks: {terminal_text(str(looks['sentence']), 1500)}")
     print(f"verdict: {terminal_text(str(verdict['sentence']), 4000)}")
     print(f"report: {report}", flush=True)
 

@@ -122,6 +122,7 @@ def _answer(verdict: Plain, warnings: list[str], figures: list[Block]) -> list[B
     flags += warnings
     blocks: list[Block] = [Notice("Read with the answer", _capped(flags))] if flags else []
     blocks += figures
+    blocks += _looks(mapping(mapping(verdict, "numbers"), "test_budget"))
     if text(verdict, "population"):
         blocks.append(Prose(f"This speaks of: {visible(text(verdict, 'population'), 1_500)}", "lead"))
     if texts(verdict, "would_change"):
@@ -141,6 +142,16 @@ def _registered(plain: Plain) -> list[Block]:
     if power:
         blocks.append(Prose(f"Power: {visible(power, 1_000)}.", "quiet"))
     return blocks
+
+
+def _looks(budget: Plain) -> list[Block]:
+    """How many looks at the test part the intervals allow for; a notice where they allow for too few."""
+    said = visible(text(budget, "sentence"), 1_500)
+    if not said:
+        return []
+    return [
+        Notice("Looks at the test part", (said,)) if budget.get("caution") is True else Prose(said, "quiet")
+    ]
 
 
 def _capped(items: list[str]) -> tuple[str, ...]:

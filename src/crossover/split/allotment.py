@@ -22,19 +22,23 @@ ATTEMPTS = 30
 Counts = npt.NDArray[np.int64]
 
 
-def four_parts(test: float, validation: float) -> dict[str, float]:
+def four_parts(test: float, validation: float, sealed: float = 0.0) -> dict[str, float]:
     """Shares of train, select, calibrate and test; the validation share is halved.
+
+    What is ``sealed`` (sealed.py) is none of theirs: they sum to 1 less its share.
 
     Raises:
         BadInput: a share outside [0, 1), no test, or nothing left for train.
     """
-    if not 0 < test < 1 or not 0 <= validation < 1 or test + validation >= 1:
+    shares = (validation, sealed)
+    if not 0 < test < 1 or not all(0 <= share < 1 for share in shares) or test + sum(shares) >= 1:
+        said = f", split.sealed={sealed}" if sealed else ""
         raise BadInput(
-            f"split.test={test}, split.validation={validation}: shares of the rows, test above 0, "
+            f"split.test={test}, split.validation={validation}{said}: shares of the rows, test above 0, "
             "and their sum below 1"
         )
     half = validation / 2
-    return {"train": 1 - test - validation, "select": half, "calibrate": half, "test": test}
+    return {"train": 1 - test - validation - sealed, "select": half, "calibrate": half, "test": test}
 
 
 def allot(

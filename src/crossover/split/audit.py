@@ -36,6 +36,7 @@ def audit(
     """
     split.verify(corpus)
     part_of = {id_: part for part, ids in split.parts.items() for id_ in ids}
+    part_of |= dict.fromkeys(split.sealed, "sealed")
     findings = [_sizes(corpus, split), *_classes(corpus, split)]
     rows = sorted(part_of)
     texts = [corpus.texts[corpus.row_of[id_]] for id_ in rows]
@@ -72,6 +73,7 @@ def _sizes(corpus: Corpus, split: Split) -> Finding:
         f"{obtained['train']:,} rows to train on, {obtained['select'] + obtained['calibrate']:,} "
         "to validate, "
         f"{obtained['test']:,} to test, {len(corpus) - total:,} in reserve"
+        + (f" ({len(split.sealed):,} of them sealed)" if split.sealed else "")
         + (f"; {', '.join(off)} off the size asked by more than a tenth" if off else ""),
         {"obtained": obtained, "asked_shares": asked, "reserve": dict(reserve), "off_by_share": off},
         "rows in reserve and large groups change the sizes: see reserve, and the groups" if off else "",
@@ -126,7 +128,7 @@ def _duplicates(
     in_train = {clusters[id_] for id_ in split.train if id_ in clusters}
     leaked = {
         part: [id_ for id_ in ids if clusters.get(id_) in in_train]
-        for part, ids in split.parts.items()
+        for part, ids in (*split.parts.items(), ("sealed", split.sealed))
         if part != "train"
     }
     reach: dict[str, set[str]] = {}
@@ -139,16 +141,18 @@ def _duplicates(
         "test_rows": len(leaked["test"]),
         "test_share": share,
         "validation_rows": len(leaked["select"]) + len(leaked["calibrate"]),
+        **({"sealed_rows": len(leaked["sealed"])} if split.sealed else {}),
         "clusters_across_parts": sum(len(parts) > 1 for parts in reach.values()),
         "first": sorted(leaked["test"])[:5],
     }
     if kind == "near":
         evidence["threshold"] = threshold
-    any_leak = any(leaked.values())
+    any_leak, count = any(leaked.values()), len(leaked["sealed"])
+    sealed = f", {count:,} of {len(split.sealed):,} sealed rows too" if count else ""
     return Finding(
         f"leak-{kind}",
         "info" if not any_leak else "error" if share > 0.05 and kind != "near" else "warning",
-        title + what.get(kind, "a near-duplicate") + " in train",
+        title + what.get(kind, "a near-duplicate") + " in train" + sealed,
         evidence,
         "keep copies in one part (split=grouped), and compare the same kind of row seen and unseen before "
         "saying what the leak is worth: copied rows are easier in any case"

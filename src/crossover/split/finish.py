@@ -46,17 +46,21 @@ def finish(
 ) -> Split:
     """The Split of these parts, ids sorted, with a recipe a person can rerun.
 
-    ``reserve`` counts the rows of the corpus that are in no part, by reason.
+    ``reserve`` counts the rows of the corpus that are in no part, by reason. A part ``sealed`` is set
+    aside (sealed.py) and counted there too; without one the recipe does not speak of it.
     """
+    sealed = tuple(sorted(parts.get("sealed", ())))
+    obtained = (*PARTS, "sealed") if sealed else PARTS
     return Split(
         corpus.fingerprint,
         {part: tuple(sorted(parts.get(part, ()))) for part in PARTS},
         dict(groups),
         {
             "method": method,
-            "settings": dict(settings),
+            "settings": {name: value for name, value in settings.items() if name != "sealed" or value},
             "asked": dict(asked),
-            "obtained": {part: len(parts.get(part, ())) for part in PARTS},
-            "reserve": {reason: rows for reason, rows in reserve.items() if rows},
+            "obtained": {part: len(parts.get(part, ())) for part in obtained},
+            "reserve": {reason: rows for reason, rows in {**reserve, "sealed": len(sealed)}.items() if rows},
         },
+        sealed,
     )

@@ -18,6 +18,7 @@ from crossover.split.clusters import (
     labelled,
 )
 from crossover.split.finish import check_seen, finish
+from crossover.split.sealed import rescaled, set_aside
 from crossover.split.split import Split
 
 STRADDLING = ("auto", "union", "reserve")
@@ -43,6 +44,7 @@ class Grouped:
             rows, else reserve; the recipe says which.
         threshold: Jaccard similarity of near-duplicates.
         tolerance: by how much of the rows asked a part may differ, before copies are reserved.
+        sealed: share of the labelled rows set aside as the next test part, see sealed.py.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Grouped:
         straddling: str = "auto",
         threshold: float = 0.5,
         tolerance: float = 0.1,
+        sealed: float = 0.0,
     ) -> None:
         self.by = by
         self.test = test
@@ -64,6 +67,7 @@ class Grouped:
         self.straddling = straddling
         self.threshold = threshold
         self.tolerance = tolerance
+        self.sealed = sealed
 
     def split(self, corpus: Corpus) -> Split:
         """Cut the corpus.
@@ -72,14 +76,15 @@ class Grouped:
             BadInput: one group only, a group larger than every part (by name), a class in too
                 few groups, or sizes beyond the tolerance, asked against obtained.
         """
-        shares = four_parts(self.test, self.validation)
+        shares = four_parts(self.test, self.validation, self.sealed)
         labels = labelled(corpus)
         declared = declared_groups(corpus, labels, group_columns(corpus, self.by))
         copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
         units, joined = group_units(labels, declared, copies, self.straddling)
         names = group_names(units, declared)
-        parts = allot(labels, units, shares, [self.seed], self.tolerance, names=names)
-        parts, straddling = keep_in_last(parts, copies)
+        rows, sealed = set_aside(labels, units, self.sealed, self.tolerance, names)
+        parts = allot(rows, units, rescaled(shares, self.sealed), [self.seed], self.tolerance, names=names)
+        parts, straddling = keep_in_last({**parts, "sealed": sealed}, copies)
         parts, _ = check_seen(labels, parts, "refuse")
         return finish(
             corpus,

@@ -15,6 +15,7 @@ from crossover.split.clusters import (
 )
 from crossover.split.finish import check_seen, finish
 from crossover.split.grouped import error_clusters, group_names, group_units
+from crossover.split.sealed import set_aside
 from crossover.split.split import Split
 
 
@@ -22,7 +23,8 @@ class KFold:
     """One fold of a stratified, or grouped, k-fold partition.
 
     The partition depends on ``k``, ``seed`` and the groups alone, so that the k splits of
-    fold=0..k-1 have disjoint tests that cover every labelled row.
+    fold=0..k-1 have disjoint tests that cover every labelled row that is not sealed. Shares are of
+    those rows.
 
     Args:
         k: number of folds, from 2 up.
@@ -36,6 +38,7 @@ class KFold:
         straddling: see Grouped.
         threshold: Jaccard similarity of near-duplicates.
         tolerance: by how much of the rows asked a part may differ.
+        sealed: share of the labelled rows set aside as the next test part, see sealed.py.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class KFold:
         straddling: str = "auto",
         threshold: float = 0.5,
         tolerance: float = 0.1,
+        sealed: float = 0.0,
     ) -> None:
         self.k = k
         self.fold = fold
@@ -59,6 +63,7 @@ class KFold:
         self.straddling = straddling
         self.threshold = threshold
         self.tolerance = tolerance
+        self.sealed = sealed
 
     def split(self, corpus: Corpus) -> Split:
         """Cut the corpus; raises BadInput where a class or the groups are too few for k folds."""
@@ -73,23 +78,25 @@ class KFold:
         copies = duplicate_groups(corpus, labels, self.group_duplicates, self.threshold)
         units, joined = group_units(labels, declared, copies, self.straddling)
         names = group_names(units, declared)
+        rows, sealed = set_aside(labels, units, self.sealed, self.tolerance, names)
         folds = {f"fold {f}": 1 / k for f in range(k)}
-        drawn = allot(labels, units, folds, [self.seed], self.tolerance, list(folds), names)
+        drawn = allot(rows, units, folds, [self.seed], self.tolerance, list(folds), names)
         test = drawn[f"fold {fold}"]
-        rest = {id_: labels[id_] for id_ in labels if id_ not in set(test)}
-        half = validation * len(labels) / len(rest) / 2
+        rest = {id_: rows[id_] for id_ in rows if id_ not in set(test)}
+        half = validation * len(rows) / len(rest) / 2
         shares = {"train": 1 - 2 * half, "select": half, "calibrate": half}
         parts = allot(rest, units, shares, [self.seed, fold], self.tolerance, ["train"], names)
-        parts, straddling = keep_in_last({**parts, "test": test}, copies)
+        parts, straddling = keep_in_last({**parts, "test": test, "sealed": sealed}, copies)
         parts, _ = check_seen(labels, parts, "refuse")
         asked = {"train": 1 - 1 / k - validation, "select": validation / 2, "calibrate": validation / 2}
+        asked = {part: share * (1 - self.sealed) for part, share in asked.items()}
         return finish(
             corpus,
             parts,
             clusters_of_parts(parts, error_clusters(declared, copies, joined)),
             method="k_fold",
             settings={**vars(self), "straddling": joined},
-            asked={**asked, "test": 1 / k},
+            asked={**asked, "test": (1 - self.sealed) / k},
             reserve={
                 "unlabelled": len(corpus) - len(labels),
                 "copies of rows in a later part": straddling,

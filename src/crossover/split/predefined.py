@@ -15,7 +15,7 @@ ACROSS = ("keep", "reserve")
 class Predefined:
     """Parts as a declared meta column gives them.
 
-    The values ``select``, ``calibrate`` and ``reserve`` mean those parts; rows marked as
+    The values ``select``, ``calibrate``, ``sealed`` and ``reserve`` mean those parts; rows marked as
     validation are halved into select and calibrate. Where no row is in validation, select or
     calibrate, ``validation_share`` of the training rows is cut off by seed.
 
@@ -98,6 +98,7 @@ class Predefined:
             "calibrate": "calibrate",
             self.validation: "validation",
             self.test: "test",
+            "sealed": "sealed",
             "reserve": "reserve",
         }
         parts: Parts = {part: [] for part in part_of.values()}
@@ -132,5 +133,7 @@ class Predefined:
             return {
                 **allot(rows, units, shares, [self.seed], self.tolerance, ["train"]),
                 "test": given["test"],
+                "sealed": given["sealed"],
             }
-        return {"train": train, "select": select, "calibrate": calibrate, "test": given["test"]}
+        halves = {"select": select, "calibrate": calibrate}
+        return {"train": train, **halves, "test": given["test"], "sealed": given["sealed"]}

@@ -37,6 +37,7 @@ class Temporal:
         group_duplicates: ``near``, ``normalised`` or ``none``, see Stratified.
         threshold: Jaccard similarity of near-duplicates.
         tolerance: by how much of the rows asked ties may change a part.
+        sealed: share of the timed rows, the very latest, set aside as the next test part.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Temporal:
         group_duplicates: str = "normalised",
         threshold: float = 0.5,
         tolerance: float = 0.1,
+        sealed: float = 0.0,
     ) -> None:
         self.time = time
         self.test = test
@@ -64,6 +66,7 @@ class Temporal:
         self.group_duplicates = group_duplicates
         self.threshold = threshold
         self.tolerance = tolerance
+        self.sealed = sealed
 
     def split(self, corpus: Corpus) -> Split:
         """Cut the corpus.
@@ -72,7 +75,7 @@ class Temporal:
             BadInput: a time is missing, without zone or unreadable (with its row), ties leave no
                 cut near the sizes asked, or a label occurs only later than train.
         """
-        asked = four_parts(self.test, self.validation)
+        asked = four_parts(self.test, self.validation, self.sealed)
         labels = labelled(corpus)
         times, untimed = self._times(corpus, labels)
         cut, validation, parts = self._cut(times)
@@ -83,7 +86,7 @@ class Temporal:
         parts, leaked = keep_in_last(parts, copies)
         parts, unseen = check_seen(labels, parts, self.unseen_labels)
         halves = halve(parts["validation"], labels, join(labels, [copies]), self.seed)
-        parts = {"train": parts["train"], **halves, "test": parts["test"]}
+        parts = {"train": parts["train"], **halves, "test": parts["test"], "sealed": parts["sealed"]}
         return finish(
             corpus,
             parts,
@@ -105,11 +108,16 @@ class Temporal:
             raise BadInput(f"split.gap={self.gap}: expected a number of days from 0 up")
         gap = timedelta(days=self.gap)
         order = sorted(times, key=lambda id_: (times[id_], id_))
-        cut = self._nearest([times[id_] for id_ in order], self.test * len(order), "test")
+        rows, sealed = len(order), []
+        if self.sealed:
+            seal = self._nearest([times[id_] for id_ in order], self.sealed * rows, "sealed")
+            sealed = [id_ for id_ in order if times[id_] >= seal]
+            order = [id_ for id_ in order if times[id_] < seal]
+        cut = self._nearest([times[id_] for id_ in order], self.test * rows, "test")
         before = [id_ for id_ in order if times[id_] < cut and cut - times[id_] >= gap]
         start = cut
         if self.validation:
-            start = self._nearest([times[id_] for id_ in before], self.validation * len(order), "validation")
+            start = self._nearest([times[id_] for id_ in before], self.validation * rows, "validation")
         train = [id_ for id_ in before if times[id_] < start and start - times[id_] >= gap]
         if not train:
             raise BadInput(
@@ -118,7 +126,7 @@ class Temporal:
             )
         validation = [id_ for id_ in before if times[id_] >= start]
         test = [id_ for id_ in order if times[id_] >= cut]
-        return cut, start, {"train": train, "validation": validation, "test": test}
+        return cut, start, {"train": train, "validation": validation, "test": test, "sealed": sealed}
 
     def _nearest(self, ordered: list[datetime], wanted: float, part: str) -> datetime:
         """The time from which on the number of rows is nearest to the number wanted."""

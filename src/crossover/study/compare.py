@@ -18,6 +18,7 @@ from scipy import stats
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
+from crossover.measure.looks import ALPHA, level_of, percent
 from crossover.measure.metric.metric import Metric, metric_named
 from crossover.measure.paired import equivalence, holm, mcnemar
 from crossover.measure.two_way import (
@@ -121,6 +122,7 @@ class CompareStudy:
         budget: tuning trials an arm, the same for every arm.
         selection: inside or shared.
         test_rows: cap on scored test rows.
+        looks: looks declared at the test part, which share 5%: intervals are at 1 - .05/looks.
     """
 
     corpus: Corpus
@@ -135,6 +137,7 @@ class CompareStudy:
     budget: int = 1
     selection: str = "inside"
     test_rows: int | None = None
+    looks: int = 1
     name: str = "compare"
 
     def __post_init__(self) -> None:
@@ -167,7 +170,13 @@ class CompareStudy:
             "split": self.split.fingerprint,
             "arms": {name: arm.to_json() for name, arm in self.arms.items()},
             **{name: getattr(self, name) for name in names},
+            **({"looks": self.looks} if self.looks > 1 else {}),
         }
+
+    @property
+    def level(self) -> float:
+        """Coverage of every interval."""
+        return level_of(self.looks)
 
     def specs(self, arm: str, draw: int) -> list[RunSpec]:
         """The runs of one arm on one draw, one a seed."""
@@ -217,6 +226,7 @@ class CompareStudy:
             sentence=sentence,
             numbers={
                 "metric": self.metric,
+                "level": self.level,
                 **surroundings(self.corpus, self.split),
                 "arms": arms,
                 "pairs": pairs,
@@ -239,7 +249,9 @@ class CompareStudy:
         runs = self._cells(grid, arm)
         of_first = f"interval of the first of {len(runs)} runs, value the mean of all"
         scores = {}
-        for name, score in runs[0].scores.items():
+        widened = runs[0].scores_at(self.level, self.split.groups)
+        for name in runs[0].scores:
+            score = widened[name]
             values = [r.scores[name].value for r in runs]
             found = [value for value in values if value is not None]
             scores[name] = {
@@ -281,17 +293,17 @@ class CompareStudy:
         return over_seeds(mean, seeds, found[1])
 
     def _pair(self, grid: Grid, pair: tuple[str, str], gap: Gap, adjusted: Mapping[str, float]) -> Json:
-        low, high = gap.interval(0.95)
+        low, high = gap.interval(self.level)
         first = self._shared(grid, pair)[0]
         cells = [grid.cells[arm, self.size or WHOLE, first] for arm in pair]
         tests = [cell.test.rows(common_ids(cells)) for cell in cells]
         fitted = mcnemar(tests[0].gold_index, tests[0].predicted_index, tests[1].predicted_index)
-        same = equivalence(gap.mean, gap.error, gap.degrees, self.equivalence)
+        same = equivalence(gap.mean, gap.error, gap.degrees, self.equivalence, 1 - self.level)
         return {
             "left": pair[0],
             "right": pair[1],
             "difference": {"mean": gap.mean, "low": low, "high": high, "p": gap.p},
-            "detectable": detectable(gap.error, gap.degrees),
+            "detectable": detectable(gap.error, gap.degrees, self.level),
             "holm_p": adjusted[" - ".join(pair)],
             "equivalent": same.equivalent,
             "equivalence": same.sentence,
@@ -316,13 +328,13 @@ class CompareStudy:
                 other = str(pair["right"] if pair["left"] == best else pair["left"])
                 lead = cast(Mapping[str, float], pair["difference"])["mean"]
                 wins = (lead if pair["left"] == best else -lead) > 0
-                if wins and cast(float, pair["holm_p"]) <= 0.05:
+                if wins and cast(float, pair["holm_p"]) <= ALPHA / self.looks:
                     ahead.append(other)
         level = [arm for arm in arms if arm != best and arm not in ahead]
         said = f"On {self.corpus.name}, {best} has the best {metric_title(self.metric)}, "
         said += f"{abs(value(best)):.3f}"
         if ahead:
-            said += f"; it is ahead of {_listed(ahead)} beyond chance (Holm, 5%)"
+            said += f"; it is ahead of {_listed(ahead)} beyond chance (Holm, {percent(ALPHA / self.looks)})"
         if level:
             said += f"; its lead over {_listed(level)} is not resolved"
         kind = "resolved" if not level else "best_not_resolved"

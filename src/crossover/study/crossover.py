@@ -16,6 +16,7 @@ import numpy as np
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.crossing_verdict import MAX_OVERLAP
+from crossover.measure.looks import level_of
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
@@ -76,6 +77,7 @@ class CrossoverStudy:
             it must buy, the crossing is also asked with costs counted.
         test_rows: cap on scored test rows, None for all.
         named_ends: the two ends of the grid were named beforehand as the places of the claim.
+        looks: looks declared at the test part, which share 5%: intervals are at 1 - .05/looks.
     """
 
     corpus: Corpus
@@ -99,6 +101,7 @@ class CrossoverStudy:
     prices: Mapping[str, float] = field(default_factory=dict)
     test_rows: int | None = None
     named_ends: bool = False
+    looks: int = 1
     name: str = "crossover"
 
     def __post_init__(self) -> None:
@@ -162,7 +165,13 @@ class CrossoverStudy:
                 for arm, limit in self.limits.items()
             },
             **{name: getattr(self, name) for name in PLAIN},
+            **({"looks": self.looks} if self.looks > 1 else {}),
         }
+
+    @property
+    def level(self) -> float:
+        """Coverage of the primary pair's intervals."""
+        return level_of(self.looks)
 
     @property
     def full_arms(self) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossover.measure.crossing import Crossing, SizeEvidence, charge, find_crossing
+from crossover.measure.looks import level_of
 from crossover.measure.two_way import paired_mean
 from crossover.protocol.power import detectable
 from crossover.record.run_record import RunRecord
@@ -37,6 +38,7 @@ def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict
     arms = {arm: _arm(study, grid, arm) for arm in study.arms}
     numbers: Json = {
         "metric": study.metric,
+        "level": study.level,
         "axis": say.axis(study),
         **surroundings(study.corpus, study.split),
         "sizes": study.grid_sizes,
@@ -62,10 +64,10 @@ def conclude(study: CrossoverStudy, records: Mapping[str, RunRecord]) -> Verdict
 
 
 def all_pairs(study: CrossoverStudy, grid: Grid) -> list[Json | None]:
-    """The primary pair at 95%, every other arm against the cheap one at 1 - .05/q."""
+    """The primary pair at the study's 1 - alpha, every other arm against the cheap one at 1 - alpha/q."""
     others = [arm for arm in study.arms if arm not in (study.cheap, study.expensive)]
-    level = 1 - 0.05 / max(1, len(others))
-    pairs = [pair_entry(study, grid, study.expensive, 0.95)]
+    level = level_of(max(1, len(others)) * study.looks)
+    pairs = [pair_entry(study, grid, study.expensive, study.level)]
     return [*pairs, *(pair_entry(study, grid, arm, level) for arm in others)]
 
 
@@ -221,7 +223,7 @@ def _difference(evidence: SizeEvidence, clusters: NDArray[np.int64] | None, leve
         "low": low,
         "high": high,
         "draws": [float(v) for v in evidence.differences.mean(axis=1)],
-        "detectable": detectable(mean.se, mean.df),
+        "detectable": detectable(mean.se, mean.df, level),
         "n_draws": mean.draws,
         "rows": mean.rows,
         "overlap": evidence.overlap,
@@ -237,7 +239,7 @@ def _arm(study: CrossoverStudy, grid: Grid, arm: str) -> Json:
         deciding = [d for d in grid.draws(arm, size) if d in study.deciding] if limit is None else []
         draws = deciding if len(deciding) > 1 else grid.draws(arm, size)
         stage = 2 if draws == deciding else 1
-        curve.append({**grid.curve(study.metric, arm, size, draws), "stage": stage})
+        curve.append({**grid.curve(study.metric, arm, size, draws, study.level), "stage": stage})
     return {
         "title": say.title(study.arms[arm]),
         "component": study.arms[arm].to_json(),
@@ -250,7 +252,7 @@ def _arm(study: CrossoverStudy, grid: Grid, arm: str) -> Json:
 def _at_budget(study: CrossoverStudy, records: Mapping[str, RunRecord], budget: int) -> Json | None:
     """The primary pair at a larger budget, and at equal tuning seconds."""
     grid = study.grid(records, budget)
-    pair = pair_entry(study, grid, study.expensive, 0.95)
+    pair = pair_entry(study, grid, study.expensive, study.level)
     if pair is None:
         return None
     entry: Json = {
@@ -268,7 +270,7 @@ def _at_budget(study: CrossoverStudy, records: Mapping[str, RunRecord], budget: 
         mixed = Grid(headline.groups, headline.overlap_of)
         mixed.cells = {k: c for k, c in headline.cells.items() if k[0] != study.cheap}
         mixed.cells |= {k: c for k, c in grid.cells.items() if k[0] == study.cheap}
-        equal = pair_entry(study, mixed, study.expensive, 0.95)
+        equal = pair_entry(study, mixed, study.expensive, study.level)
         if equal is not None:
             entry["equal_seconds"] = {
                 "kind": equal["kind"],

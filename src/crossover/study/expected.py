@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.protocol.power import planned
+from crossover.protocol.power import LEVEL, planned
 from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
@@ -68,7 +68,8 @@ def power_of(study: Study) -> dict[str, object] | None:
     units = len({split.groups.get(id_, id_) for id_ in split.test})
     capped = None if None in caps or not caps else max(cap for cap in caps if cap is not None)
     draws = int(getattr(study, "draws", 1))
-    return planned(max(min(units, capped or units), 2), max(draws, 1)).to_json()
+    level = float(getattr(study, "level", LEVEL))
+    return planned(max(min(units, capped or units), 2), max(draws, 1), level=level).to_json()
 
 
 def _failed(spec: RunSpec, store: Store) -> bool:

@@ -168,14 +168,16 @@ class Grid:
         )
         return SizeEvidence(size, sign * (high - low), self.overlap_of[size]), cluster_index(ids, self.groups)
 
-    def curve(self, metric_name: str, arm: str, size: int, draws: Sequence[int]) -> dict[str, object]:
+    def curve(
+        self, metric_name: str, arm: str, size: int, draws: Sequence[int], level: float = 0.95
+    ) -> dict[str, object]:
         """One point of an arm's learning curve: mean, interval, every draw, failures, cost."""
         metric = metric_named(metric_name)
         cells = [self.cells[arm, size, draw] for draw in draws if (arm, size, draw) in self.cells]
         values = np.array([list(self.row_values(metric, cell).values()) for cell in cells])
         clusters = cluster_index(cells[0].test.ids, self.groups)
         mean = paired_mean(values, self.overlap_of[size], clusters)
-        low, high = mean.interval()
+        low, high = mean.interval(level)
         floor, ceiling = metric.bounds
         runs = [record for cell in cells for record in cell.records]
         losses = [record.scores["log_loss"].value for record in runs]

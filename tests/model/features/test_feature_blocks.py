@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from crossover.compose import part
 from crossover.data.bad_input import BadInput
 from crossover.model.features.block import FeatureBlock
 from crossover.model.features.char_tfidf import CharTfidf
@@ -25,6 +24,7 @@ from crossover.model.features.surface import NAMES, Surface
 from crossover.model.features.word_counts import WordCounts
 from crossover.model.features.word_tfidf import WordTfidf
 from crossover.protocol.component import build
+from crossover.protocol.configured import part
 
 CONF = Path(__file__).resolve().parents[3] / "conf" / "feature"
 PLAIN = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(CONF.glob("*.yaml"))}

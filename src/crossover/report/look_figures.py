@@ -1,0 +1,222 @@
+"""Figures of a look: class sizes, lengths by class, classes over time, a statistic by value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crossover.report import chart_style as style
+from crossover.report.drawing import Chart
+from crossover.report.plain_values import Plain, mapping, number, numbers, rows, text, texts
+from crossover.report.tables import quantity
+
+CLASSES = 24
+"""Classes of the balance figure; a table has them all."""
+LINES = 6
+"""Classes drawn as lines of one figure, the largest."""
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4])
+"""With each line's colour a dash of its own."""
+
+
+def balance_chart(plain: Plain) -> Chart | None:
+    """Bars of class shares with their intervals, the largest first."""
+    import altair as alt
+
+    shown = rows(plain, "balance")[:CLASSES]
+    if not shown:
+        return None
+    labels = style.distinct([text(row, "label") for row in shown], 40)
+    points = [
+        {
+            "y": label,
+            "x": number(row, "share"),
+            "low": number(row, "low"),
+            "high": number(row, "high"),
+            "label": f"{number(row, 'rows') or 0:,.0f}",
+        }
+        for label, row in zip(labels, shown, strict=True)
+    ]
+    top = max(float(point["high"] or 0) for point in points)
+    y = alt.Y("y:N", title=None, sort=labels, axis=alt.Axis(ticks=False, domain=False))
+    x = alt.X("x:Q", title="share of labelled rows", scale=alt.Scale(domain=[0, min(1.0, 1.15 * top)], nice=False),
+              axis=alt.Axis(format=".0%", tickCount=6))  # fmt: skip
+    made = alt.Chart(style.data(points))
+    layers = [
+        made.mark_bar(color=style.COLOURS[0], height={"band": 0.62}, opacity=0.85).encode(x=x, y=y),
+        made.mark_rule(color=style.INK, strokeWidth=1.6).encode(x="low:Q", x2="high:Q", y=y),
+        made.mark_text(align="left", dx=8, fontSize=12, color=style.INK).encode(x="high:Q", y=y, text="label:N"),
+    ]  # fmt: skip
+    spec = style.finished(
+        layers, "How the classes are spread", "bar: share; line: 95% interval; figure: rows",
+        30 * len(points) + 12, right=70,
+    )  # fmt: skip
+    more = len(rows(plain, "balance")) - len(shown)
+    caption = "Share of the labelled rows, Wilson's interval for rows drawn independently."
+    return Chart("look_balance", f"class shares of {len(points)} classes",
+                 caption + (f" {more} smaller classes are in the table." if more else ""), spec)  # fmt: skip
+
+
+def lengths_chart(plain: Plain) -> Chart | None:
+    """Lines of the length distribution by class, over words on a log axis."""
+    import altair as alt
+
+    histogram = mapping(plain, "lengths")
+    edges = numbers(histogram, "edges")
+    classes = rows(histogram, "classes")[:LINES]
+    if len(edges) < 3 or not classes:
+        return None
+    labels = style.distinct([text(row, "label") for row in classes], 34)
+    steps = []
+    for label, row in zip(labels, classes, strict=True):
+        densities = numbers(row, "densities")
+        for edge, density in zip(edges, [*densities, *densities[-1:]], strict=False):
+            steps.append({"x": edge, "y": density, "class": label})
+    top = max(float(step["y"]) for step in steps)
+    colour = alt.Color("class:N", sort=labels, legend=_legend(),
+                       scale=alt.Scale(domain=labels, range=list(style.COLOURS[: len(labels)])))  # fmt: skip
+    dash = alt.StrokeDash("class:N", sort=labels, legend=_legend(),
+                          scale=alt.Scale(domain=labels, range=list(DASHES[: len(labels)])))  # fmt: skip
+    line = (
+        alt.Chart(style.data(steps))
+        .mark_line(interpolate="step-after", strokeWidth=2.2)
+        .encode(
+            x=alt.X("x:Q", title="words in a text, log scale",
+                    scale=alt.Scale(type="log", domain=[edges[0], edges[-1]], nice=False),
+                    axis=alt.Axis(format=",d", values=_ticks(edges[-1]), grid=False)),
+            y=_share_axis(0.0, 1.08 * top, "share of the class's texts per doubling of length"),
+            color=colour,
+            strokeDash=dash,
+        )
+    )  # fmt: skip
+    hidden = int(number(histogram, "hidden") or 0)
+    caption = "Areas of equal width are equal shares; texts without words stand at one word." + (
+        f" The {LINES} largest classes; {hidden} more are not drawn." if hidden else ""
+    )
+    return Chart("look_lengths", f"length of texts by class, {len(labels)} lines", caption,
+                 style.finished([line], "How long the texts are", "one line a class", 260))  # fmt: skip
+
+
+def time_chart(plain: Plain, by: str, name: str) -> Chart | None:
+    """The share of each class over the periods of one time column, with intervals."""
+    import altair as alt
+
+    points = [row for row in rows(plain, "shares") if text(row, "by") == by and text(row, "kind") == "time"]
+    points = [row for row in points if not text(row, "value").startswith("(")]
+    largest = [text(row, "label") for row in rows(plain, "balance")][:LINES]
+    if len(largest) == 2:
+        largest = largest[1:]  # the other is its mirror image
+    periods = list(dict.fromkeys(text(row, "value") for row in points))
+    if len(periods) < 2 or not largest:
+        return None
+    labels = dict(zip(largest, style.distinct(largest, 34), strict=True))
+    shown = [
+        {"x": text(row, "value"), "y": number(row, "share"), "low": number(row, "low"),
+         "high": number(row, "high"), "class": labels[text(row, "label")]}
+        for row in points
+        if text(row, "label") in labels
+    ]  # fmt: skip
+    names = list(labels.values())
+    colour = alt.Color("class:N", sort=names, legend=_legend() if len(names) > 1 else None,
+                       scale=alt.Scale(domain=names, range=list(style.COLOURS[: len(names)])))  # fmt: skip
+    every = max(1, len(periods) // 12)
+    x = alt.X("x:O", title=f"{style.short(by)} (period)", sort=periods, scale=alt.Scale(paddingOuter=0.4),
+              axis=alt.Axis(labelAngle=-35, values=periods[::every], grid=False))  # fmt: skip
+    made = alt.Chart(style.data(shown)).encode(x=x, color=colour)
+    layers = [
+        made.mark_line(strokeWidth=1.4, opacity=0.55).encode(y=_share_axis(0.0, 1.0, "share of the period's rows")),
+        made.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        made.mark_point(filled=True, size=46, opacity=1).encode(y=alt.Y("y:Q")),
+    ]  # fmt: skip
+    title = f"Share of {names[0]} over time" if len(names) == 1 else "Shares of the classes over time"
+    return Chart(name, f"class shares over {len(periods)} periods of {style.short(by)}",
+                 "Point: share of the class among the labelled rows of the period; line: Wilson's 95% interval. "
+                 "Rows without a time are left out.",
+                 style.finished(layers, title, f"by {style.short(by)}", 240))  # fmt: skip
+
+
+def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart | None:
+    """Means of one statistic by value with their intervals; a line marks the mean of all texts."""
+    import altair as alt
+
+    shown = [row for row in breakdown_rows(breakdown) if row[2] is not None][:CLASSES]
+    if len(shown) < 2:
+        return None
+    labels = style.distinct([row[0] for row in shown], 40)
+    points = [{"y": label, "x": row[2], "low": row[3], "high": row[4], "label": quantity(float(row[2]))}
+              for label, row in zip(labels, shown, strict=True)]  # fmt: skip
+    ends = [float(v) for row in shown for v in row[2:5] if v is not None]
+    low, high = style.value_domain([*ends, *([overall] if overall is not None else [])])
+    x = alt.X("x:Q", title=f"mean {statistic_title(text(breakdown, 'statistic'))}",
+              scale=alt.Scale(domain=[low, high + 0.08 * (high - low)], nice=False, zero=False),
+              axis=alt.Axis(tickCount=6, format="~g"))  # fmt: skip
+    y = alt.Y("y:N", title=None, sort=labels, scale=alt.Scale(domain=labels),
+              axis=alt.Axis(ticks=False, domain=False, grid=True))  # fmt: skip
+    made = alt.Chart(style.data(points)).encode(y=y)
+    layers: list[Any] = []
+    if overall is not None:
+        mean = alt.Chart(style.data([{"x": overall}]))
+        layers.append(mean.mark_rule(color=style.RULE, strokeWidth=1.4, strokeDash=[4, 3]).encode(x=x))
+    layers += [
+        made.mark_rule(color=style.COLOURS[0], strokeWidth=2.4).encode(x="low:Q", x2="high:Q"),
+        made.mark_point(filled=True, size=70, color=style.COLOURS[0], opacity=1).encode(x=x),
+        made.mark_text(align="left", dx=8, fontSize=11.5, color=style.INK).encode(x="high:Q", text="label:N"),
+    ]
+    by = style.short(text(breakdown, "by"))
+    title = f"{statistic_title(text(breakdown, 'statistic')).capitalize()} by {by}"
+    return Chart(name, f"{title}, {len(points)} values", "Point: mean; line: its 95% interval; dashed: all texts.",
+                 style.finished(layers, title, "mean a text, with its interval", 26 * len(points) + 20, right=50))  # fmt: skip
+
+
+def breakdown_rows(breakdown: Plain) -> list[tuple[str, float, float | None, float | None, float | None]]:
+    """(value, rows, mean, low, high) of each value of a breakdown."""
+    columns = [_entries(breakdown, key) for key in ("rows", "means", "low", "high")]
+    names = texts(breakdown, "values")
+    if any(len(column) != len(names) for column in columns):
+        return []
+    return [
+        (name, float(count or 0), mean, low, high)
+        for name, count, mean, low, high in zip(names, *columns, strict=True)
+    ]
+
+
+def statistic_title(name: str) -> str:
+    """A statistic as a reader knows it, with its unit."""
+    known = {
+        "urls": "links",
+        "addresses": "e-mail addresses",
+        "digits": "share of digits",
+        "capitals": "share of capitals",
+        "punctuation": "share of punctuation",
+        "blank": "share of blank texts",
+    }
+    return known.get(name, style.short(name.replace("_", " ")))
+
+
+def _entries(plain: Plain, key: str) -> list[float | None]:
+    value = plain.get(key)
+    if not isinstance(value, (list, tuple)):
+        return []
+    return [number({"x": entry}, "x") for entry in value]
+
+
+def _share_axis(low: float, high: float, title: str) -> Any:
+    import altair as alt
+
+    return alt.Y(
+        "y:Q", title=title, scale=alt.Scale(domain=[low, high], nice=False),
+        axis=alt.Axis(titleAngle=0, titleAlign="left", titleAnchor="end", titleY=-12, titleX=0,
+                      titleBaseline="bottom", tickCount=5, domain=False, ticks=False, format=".0%"),
+    )  # fmt: skip
+
+
+def _legend() -> Any:
+    import altair as alt
+
+    return alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=400, labelFontSize=12.5,
+                      labelColor=style.INK, labelLimit=220, columns=3, symbolType="stroke")  # fmt: skip
+
+
+def _ticks(end: float) -> Sequence[float]:
+    return [
+        value for value in (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000) if value <= end
+    ]

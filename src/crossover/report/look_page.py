@@ -1,0 +1,316 @@
+"""The page of a look: what was found in a corpus, and its rows to be read.
+
+Plain values in (what ``findings.json`` holds), a Page out; nothing is counted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crossover.report import look_figures as figures
+from crossover.report.browser import Browser
+from crossover.report.chart_style import short
+from crossover.report.drawing import Chart
+from crossover.report.finding_table import finding_table
+from crossover.report.page import (
+    Block,
+    Bullets,
+    Code,
+    Facts,
+    Fold,
+    Notice,
+    Page,
+    Picture,
+    Prose,
+    Section,
+    Tiles,
+)
+from crossover.report.plain_values import Plain, flat, mapping, number, numbers, rows, text, texts
+from crossover.report.tables import Cell, Column, Table
+from crossover.report.visible_text import visible
+
+STAGES = {"raw": "raw", "split": "after the split", "model": "after a model"}
+DRAWN = 2
+"""Statistics drawn for each way of breaking down; the table has all."""
+QUANTILES = ("least", "5%", "25%", "median", "75%", "95%", "most")
+
+
+def look_page(found: Plain, browser: Browser, charts: Sequence[Chart]) -> Page:
+    """The page: findings first, the rows last; ``charts`` are those of :func:`look_charts`."""
+    corpus = mapping(found, "corpus")
+    name, stage = short(text(corpus, "name", "corpus")), text(found, "stage")
+    size = number(corpus, "rows") or 0
+    grave = [row for row in rows(found, "findings") if text(row, "severity") in ("error", "warning")]
+    said = "nothing that alarms" if not grave else f"{len(grave)} finding{'s' * (len(grave) > 1)} to settle"
+    return Page(
+        title=f"look at {name}",
+        headline=f"{name}: {size:,.0f} rows, {said}",
+        subline="Read some rows before anything else: they are at the end of this page.",
+        eyebrow=f"Look · {STAGES.get(stage, short(stage))} · {text(corpus, 'fingerprint')}",
+        badge=f"{STAGES.get(stage, short(stage))}",
+        head=tuple(_head(found)),
+        sections=tuple(_sections(found, browser, {chart.name: chart for chart in charts})),
+    )
+
+
+def look_charts(found: Plain) -> list[Chart]:
+    """The figures of the page, each under its own name."""
+    made = [figures.balance_chart(found), figures.lengths_chart(found)]
+    means = {text(row, "name"): number(row, "mean") for row in rows(found, "statistics")}
+    for place, by in enumerate(_ways(found)):
+        made.append(figures.time_chart(found, by, f"look_time_{place}"))
+        for k, breakdown in enumerate(_widest([b for b in rows(found, "breakdowns") if text(b, "by") == by])):
+            overall = means.get(text(breakdown, "statistic"))
+            made.append(figures.statistic_chart(breakdown, f"look_by_{place}_{k}", overall))
+    return [chart for chart in made if chart is not None]
+
+
+def look_tables(found: Plain) -> list[Table]:
+    """The tables of a look without texts, for a terminal or a spreadsheet."""
+    made = [balance_table(found), statistics_table(found), duplicate_table(found), word_table(found)]
+    made += [breakdown_table(found, by) for by in _ways(found)]
+    return [table for table in made if table.rows]
+
+
+def _head(found: Plain) -> list[Block]:
+    severities = [text(row, "severity") for row in rows(found, "findings")]
+    shown = mapping(found, "shown")
+    corpus = mapping(found, "corpus")
+    counted = ", ".join(
+        f"{severities.count(kind)} {kind}" for kind in ("error", "warning", "info") if kind in severities
+    )
+    masked = found.get("masked") is True
+    warning = [
+        "It holds texts as they were written"
+        + (", addresses and numbers masked by their form alone" if masked else "")
+        + ": share it as you may share the data, and publish none of it.",
+    ]
+    if text(found, "stage") == "raw":
+        warning.append(
+            "Rows that will be the test part are among these: read them to mend data, not to tune."
+        )
+    warning += [visible(item, 600) for item in texts(found, "warnings")]
+    size = number(shown, "rows") or 0
+    of = f"of {number(corpus, 'rows') or 0:,.0f}, {number(shown, 'drawn') or 0:,.0f} of them drawn by chance"
+    copies = next((row for row in rows(found, "findings") if text(row, "code") == "duplicates-near"), {})
+    near = number(mapping(copies, "evidence"), "rows")
+    tiles = (
+        ("findings", f"{len(severities)}", counted or "none"),
+        ("classes", f"{len(texts(corpus, 'classes')):,}", ", ".join(short(c, 16) for c in texts(corpus, "classes")[:4])),
+        ("rows with a near-copy", "–" if near is None else f"{near:,.0f}", "see duplicates"),
+        ("rows on this page", f"{size:,.0f}", of),
+    )  # fmt: skip
+    return [Notice("This page contains raw text", tuple(warning)), Tiles(tiles)]
+
+
+def _sections(found: Plain, browser: Browser, charts: dict[str, Chart]) -> list[Section]:
+    def pictures(*names: str) -> list[Block]:
+        return [Picture.of(charts[name]) for name in names if name in charts]
+
+    made: list[tuple[str, str, list[Block]]] = [
+        ("Findings", "findings", [finding_table("What was found, the gravest first", rows(found, "findings"))]),
+        ("The card", "card", _card(found)),
+        ("Balance", "balance", [*pictures("look_balance"), *_table(balance_table(found))]),
+        ("The texts", "texts", [*pictures("look_lengths"), *_table(statistics_table(found)), *_languages(found)]),
+    ]  # fmt: skip
+    for place, by in enumerate(_ways(found)):
+        drawn = pictures(f"look_time_{place}", *(f"look_by_{place}_{k}" for k in range(DRAWN)))
+        shares = share_table(found, by)
+        blocks = [*drawn, *_table(breakdown_table(found, by))]
+        if shares.rows:
+            blocks.append(Fold("Classes by value", (shares,)))
+        made.append((f"By {short(by)}", f"by-{_letters(place)}", blocks))
+    made += [
+        ("Words a class over-uses", "words", _table(word_table(found))),
+        ("Duplicates", "duplicates", _duplicates(found)),
+        ("Rows", "rows", [_rows_intro(found), browser]),
+        ("Who has looked", "looks", _looks(found)),
+        ("Do it again", "again", [Code(tuple(texts(found, "command")))] if texts(found, "command") else []),
+    ]
+    return [Section(title, anchor, tuple(blocks)) for title, anchor, blocks in made if blocks]
+
+
+def _card(found: Plain) -> list[Block]:
+    corpus = mapping(found, "corpus")
+    facts = [("name", text(corpus, "name", "–")), ("fingerprint", text(corpus, "fingerprint", "–"))]
+    meta = ", ".join(f"{name} ({kind})" for name, kind in flat(mapping(corpus, "meta"), 40))
+    facts += [("declared columns", meta)] if meta else []
+    split = mapping(found, "split")
+    if split:
+        sizes = ", ".join(f"{part} {size}" for part, size in flat(mapping(split, "sizes")))
+        facts.append(("split", f"{text(split, 'fingerprint')}: {sizes}"))
+    for run in rows(found, "runs"):
+        facts.append(("run", f"{text(run, 'digest')}: {text(run, 'model')}, {text(run, 'rows')} rows shown"))
+    card = [(name.replace("_", " "), value) for name, value in flat(mapping(corpus, "card"), 60)]
+    return [Facts((*facts, *card))]
+
+
+def balance_table(found: Plain) -> Table:
+    """Rows and share of each class."""
+    made: list[tuple[Cell, ...]] = [
+        (text(row, "label"), number(row, "rows"), number(row, "share"), (number(row, "low"), number(row, "high")))
+        for row in rows(found, "balance")
+    ]  # fmt: skip
+    columns = (
+        Column("class"),
+        Column("rows", "count"),
+        Column("share", "score"),
+        Column("95% interval", "interval"),
+    )
+    note = "Wilson's interval: what the share would be in the population if these rows were drawn from it one by one."
+    return Table("Classes", columns, tuple(made), note)
+
+
+def statistics_table(found: Plain) -> Table:
+    """Mean and quantiles of each statistic over all texts."""
+    made: list[tuple[Cell, ...]] = []
+    for row in rows(found, "statistics"):
+        quantiles = numbers(row, "quantiles")
+        if len(quantiles) == len(QUANTILES):
+            made.append((figures.statistic_title(text(row, "name")), number(row, "mean"), *quantiles))
+    columns = (Column("of a text"), *(Column(title, "quantity") for title in ("mean", *QUANTILES)))
+    return Table("What the texts are made of", columns, tuple(made))
+
+
+def breakdown_table(found: Plain, by: str) -> Table:
+    """One row a value, one column a statistic: the mean with its interval below in the figure."""
+    chosen = [b for b in rows(found, "breakdowns") if text(b, "by") == by and figures.breakdown_rows(b)]
+    values: dict[str, dict[str, Cell]] = {}
+    counts: dict[str, float] = {}
+    for breakdown in chosen:
+        for value, count, mean, low, high in figures.breakdown_rows(breakdown):
+            counts[value] = count
+            values.setdefault(value, {})[text(breakdown, "statistic")] = _with_interval(mean, low, high)
+    names = [text(b, "statistic") for b in chosen]
+    made: list[tuple[Cell, ...]] = [
+        (value, counts[value], *(cells.get(name) for name in names)) for value, cells in values.items()
+    ]
+    columns = (
+        Column(short(by)),
+        Column("rows", "count"),
+        *(Column(figures.statistic_title(name)) for name in names),
+    )
+    return Table(f"Statistics by {short(by)}: mean [95% interval]", columns, tuple(made))
+
+
+def share_table(found: Plain, by: str) -> Table:
+    """The share of each class by value of a column."""
+    made: list[tuple[Cell, ...]] = [
+        (text(row, "value"), text(row, "label"), number(row, "rows"), number(row, "share"),
+         (number(row, "low"), number(row, "high")))
+        for row in rows(found, "shares")
+        if text(row, "by") == by
+    ]  # fmt: skip
+    columns = (Column(short(by)), Column("class"), Column("rows of the value", "count"), Column("share", "score"),
+               Column("95% interval", "interval"))  # fmt: skip
+    return Table(f"Classes by {short(by)}", columns, tuple(made))
+
+
+def word_table(found: Plain) -> Table:
+    """Words that one class uses more than the others."""
+    made: list[tuple[Cell, ...]] = [
+        (text(row, "class"), text(row, "word"), number(row, "inside"), number(row, "outside"), number(row, "z"),
+         number(row, "p"))
+        for row in rows(found, "words")
+    ]  # fmt: skip
+    columns = (
+        Column("class"), Column("word"), Column("share of its texts", "score"), Column("share of the others", "score"),
+        Column("z", "quantity"), Column("P, corrected", "quantity"),
+    )  # fmt: skip
+    return Table("Words a class over-uses", columns, tuple(made), text(found, "words_note"))
+
+
+def duplicate_table(found: Plain) -> Table:
+    """The largest clusters of copies."""
+    made: list[tuple[Cell, ...]] = [
+        (text(row, "first"), number(row, "rows"), text(row, "labels"), text(row, "text") or None)
+        for row in rows(found, "clusters")
+    ]
+    columns = (Column("first row"), Column("rows", "count"), Column("classes"), Column("its text, cut"))
+    note = "To see a cluster whole, search the rows below for its first row; the column copy of names it."
+    return Table("The largest clusters of near-copies", columns, tuple(made), note)
+
+
+def _table(table: Table) -> list[Block]:
+    return [table] if table.rows else []
+
+
+def _languages(found: Plain) -> list[Block]:
+    made: list[Block] = []
+    for key, title in (("languages", "Languages, guessed"), ("scripts", "Scripts")):
+        listed: list[tuple[Cell, ...]] = [
+            (text(row, "name"), number(row, "rows"), number(row, "share")) for row in rows(found, key)
+        ]
+        if listed:
+            columns = (Column("name"), Column("rows", "count"), Column("share", "score"))
+            made.append(Table(title, columns, tuple(listed)))
+    return made
+
+
+def _duplicates(found: Plain) -> list[Block]:
+    table = duplicate_table(found)
+    return [table] if table.rows else [Prose("No text has a near-copy.", "quiet")]
+
+
+def _rows_intro(found: Plain) -> Block:
+    counts = mapping(mapping(found, "shown"), "kinds")
+    listed = ", ".join(f"{name} {value}" for name, value in flat(counts))
+    return Prose(
+        f"Why a row is here: {listed}. The rows marked random are a uniform sample of all rows: start with them, "
+        "and count what you see. Odd by how far a text's words, characters and make-up lie from the others'; it "
+        "orders rows and tests nothing. " + text(mapping(found, "shown"), "note")
+    )  # fmt: skip
+
+
+def _looks(found: Plain) -> list[Block]:
+    made: list[tuple[Cell, ...]] = [
+        (STAGES.get(text(row, "stage"), text(row, "stage")), text(row, "by", "unsigned"), text(row, "expertise", "–"),
+         text(row, "when", "–"), text(row, "found", "–"), text(row, "decided", "–"))
+        for row in rows(found, "looks")
+    ]  # fmt: skip
+    columns = tuple(Column(name) for name in ("stage", "by", "expertise", "when (UTC)", "found", "decided"))
+    blocks: list[Block] = (
+        [Table("Looks at this corpus before this page was made", columns, tuple(made))] if made else []
+    )
+    blocks.append(
+        Bullets("When you have read it, put your name to it", ("what you found, and what you decided:",))
+    )
+    return [*blocks, Code(tuple(texts(found, "sign_command")))] if texts(found, "sign_command") else blocks
+
+
+def _ways(found: Plain) -> list[str]:
+    """The columns statistics are broken down by, classes first."""
+    ways = dict.fromkeys(text(row, "by") for row in [*rows(found, "breakdowns"), *rows(found, "shares")])
+    return sorted(ways, key=lambda by: (by not in ("class", "label"), list(ways).index(by)))
+
+
+def _widest(breakdowns: list[Plain]) -> list[Plain]:
+    """Those whose means lie furthest apart, measured in their own intervals; words always first."""
+
+    def apart(breakdown: Plain) -> float:
+        listed = [row for row in figures.breakdown_rows(breakdown) if None not in row]
+        means = [float(row[2] or 0) for row in listed]
+        widths = [float(row[4] or 0) - float(row[3] or 0) for row in listed]
+        typical = sorted(widths)[len(widths) // 2] if widths else 0.0
+        return (max(means) - min(means)) / typical if means and typical > 0 else 0.0
+
+    return sorted(breakdowns, key=apart, reverse=True)[:DRAWN]
+
+
+def _with_interval(mean: float | None, low: float | None, high: float | None) -> str | None:
+    if mean is None:
+        return None
+    from crossover.report.tables import quantity
+
+    ends = "" if low is None or high is None else f" [{quantity(low)}, {quantity(high)}]"
+    return f"{quantity(mean)}{ends}"
+
+
+def _letters(place: int) -> str:
+    """An anchor of letters alone: a, b, ... z, ba, bb ..."""
+    letters = ""
+    while True:
+        place, rest = divmod(place, 26)
+        letters = chr(97 + rest) + letters
+        if place == 0:
+            return letters

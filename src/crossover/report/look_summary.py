@@ -1,0 +1,120 @@
+"""A look as plain values: what ``findings.json`` holds and the page shows, without any text of the data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.data.corpus import Corpus
+from crossover.look.class_shares import class_shares
+from crossover.look.finding import Finding
+from crossover.look.look_over import Looked
+from crossover.measure.interval import wilson
+from crossover.report.masked_text import masked
+
+SCHEMA = 1
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+CLUSTERS = 20
+"""Largest clusters of near-copies that are listed."""
+CLASSES, BINS = 6, 24
+"""Classes and bins of the histogram of lengths."""
+
+Json = dict[str, object]
+
+
+def summary(corpus: Corpus, looked: Looked, findings: Sequence[Finding], mask: bool) -> Json:
+    """Everything that was counted over the corpus, as plain JSON values."""
+    numbers = looked.statistics.numbers
+    return {
+        "schema": SCHEMA,
+        "corpus": {
+            "name": corpus.name,
+            "fingerprint": corpus.fingerprint,
+            "rows": len(corpus),
+            "classes": list(corpus.classes),
+            "meta": dict(corpus.meta),
+            "card": corpus.card.to_json(),
+        },
+        "findings": [finding.to_json() for finding in findings],
+        "balance": balance_rows(corpus),
+        "lengths": length_histogram(corpus, numbers["words"]),
+        "statistics": [_statistic(name, values) for name, values in numbers.items()],
+        "languages": _counted(looked.statistics.languages),
+        "scripts": _counted(looked.statistics.scripts),
+        "breakdowns": [_masked(breakdown.to_json(), "values", mask) for breakdown in looked.breakdowns],
+        "shares": [_masked(share.to_json(), "value", mask) for share in class_shares(corpus)],
+        "words": [word for word in looked.vocabulary],
+        "clusters": cluster_rows(corpus, looked.clusters),
+    }
+
+
+def balance_rows(corpus: Corpus) -> list[Json]:
+    """Rows, share and Wilson's 95% limits of each class, the largest first."""
+    counts = Counter(label for label in corpus.labels if label is not None)
+    total = sum(counts.values())
+    made: list[Json] = []
+    for label, rows in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        low, high = (float(end) for end in wilson(rows, total))
+        made.append({"label": label, "rows": rows, "share": rows / total, "low": low, "high": high})
+    return made
+
+
+def length_histogram(corpus: Corpus, words: NDArray[np.generic]) -> Json:
+    """Densities of log2(words) by class, for the largest classes; bins end between whole numbers."""
+    counts = Counter(label for label in corpus.labels if label is not None)
+    shown = [label for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:CLASSES]]
+    sizes = np.asarray(words, np.float64)
+    if not shown or not len(sizes):
+        return {"edges": [], "classes": [], "hidden": 0}
+    last = max(2.0, float(sizes.max()))
+    edges = np.unique(np.floor(np.geomspace(1, last + 1, BINS + 1))) - 0.5
+    edges[-1] = max(edges[-1], last + 0.5)
+    widths = np.diff(np.log2(edges))
+    labels = np.array([label or "" for label in corpus.labels], object)
+    classes = []
+    for label in shown:
+        own = np.maximum(sizes[labels == label], 1.0)
+        inside, _ = np.histogram(own, edges)
+        classes.append({"label": label, "densities": [float(v) for v in inside / len(own) / widths]})
+    return {"edges": [float(e) for e in edges], "classes": classes, "hidden": len(counts) - len(shown)}
+
+
+def cluster_rows(corpus: Corpus, clusters: Mapping[str, str]) -> list[Json]:
+    """The largest clusters of near-copies: their first row's id, rows, and rows of each class."""
+    label = dict(zip(corpus.ids, corpus.labels, strict=True))
+    members: dict[str, list[str]] = {}
+    for id_, name in clusters.items():
+        members.setdefault(name, []).append(id_)
+    largest = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))[:CLUSTERS]
+    made: list[Json] = []
+    for name, ids in largest:
+        counts = Counter(str(label[id_] or "(no label)") for id_ in ids)
+        held = ", ".join(f"{value} {rows}" for value, rows in sorted(counts.items()))
+        made.append({"first": name, "rows": len(ids), "labels": held})
+    return made
+
+
+def _statistic(name: str, values: NDArray[np.generic]) -> Json:
+    numbers = np.asarray(values, np.float64)
+    if not len(numbers):
+        return {"name": name, "mean": None, "quantiles": []}
+    quantiles = [float(value) for value in np.quantile(numbers, QUANTILES)]
+    return {"name": name, "mean": float(numbers.mean()), "quantiles": quantiles}
+
+
+def _counted(names: Sequence[str]) -> list[Json]:
+    counts = Counter(names)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{"name": name, "rows": rows, "share": rows / len(names)} for name, rows in ordered]
+
+
+def _masked(plain: Mapping[str, object], key: str, mask: bool) -> Json:
+    """The plain values with addresses and numbers out of the data's own values."""
+    if not mask or plain.get("kind") == "time":
+        return dict(plain)
+    value = plain[key]
+    hidden = [masked(str(entry)) for entry in value] if isinstance(value, list) else masked(str(value))
+    return {**plain, key: hidden}

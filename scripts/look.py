@@ -15,10 +15,12 @@ def task(composed: Composed) -> int:
 
     asked, store = made_of(Look, composed.plain("look"), "look"), composed.store
     records = [store.run(store.find(run)) for run in asked.runs]
+    split = None
     if records:
         corpus, split = store.corpus(records[0].spec.corpus), store.split(records[0].spec.split)
     else:
-        corpus, split = composed.corpus, composed.split if asked.stage == "split" else None
+        corpus = composed.corpus
+        split = composed.split if asked.stage == "split" else None
     with working("counting, and looking for near-duplicates"):
         report = look_at(asked, corpus, split, records, store, composed.invocation, composed.mirror)
     print_card(corpus.name, len(corpus), corpus.card.to_json())

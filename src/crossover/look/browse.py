@@ -66,7 +66,7 @@ class Parted:
 
 @dataclass(frozen=True)
 class Browsed:
-    """``rows`` in the order they are shown; ``kinds`` says why each; ``codes`` the findings it is evidence of.
+    """``rows`` in the order they are shown; ``kinds`` says why each, ``codes`` the findings it speaks for.
 
     ``drawn`` is how many rows the random sample has: the rows of kind ``random`` are a uniform sample of
     all rows, whatever else is shown.
@@ -89,7 +89,7 @@ def browse(
     each: int = 100,
     seed: int = 0,
 ) -> Browsed:
-    """Pick up to ``each`` rows of every kind, then fill up to ``rows`` by chance; all rows if there are fewer.
+    """Pick up to ``each`` rows of every kind, then fill up to ``rows`` by chance; all if fewer.
 
     Args:
         characters: (n,) length of each text.
@@ -123,7 +123,7 @@ def browse(
     first = [row for row in picked["random"] if row in kept]
     rest = [row for row in chosen if "random" not in kinds[row]]
     return Browsed(
-        tuple([*first, *rest]),
+        (*first, *rest),
         {row: tuple(names) for row, names in kinds.items()},
         {row: tuple(codes) for row, codes in evidence.items() if row in kept},
         len(first),

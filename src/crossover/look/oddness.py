@@ -70,8 +70,8 @@ def rarity(texts: Sequence[str], pieces: Callable[[str], Iterable[str]]) -> Numb
     sizes = np.array([len(row) for row in rows])
     owner = np.repeat(np.arange(len(rows)), sizes)
     bits = -np.log2((others + 0.5) / len(texts))
-    summed: Numbers = np.bincount(owner, bits[flat], minlength=len(rows))
-    mean: Numbers = summed / np.maximum(sizes, 1)
+    summed = np.bincount(owner, bits[flat], minlength=len(rows))
+    mean: Numbers = np.asarray(summed / np.maximum(sizes, 1), np.float64)
     return mean
 
 

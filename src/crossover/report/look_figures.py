@@ -38,22 +38,35 @@ def balance_chart(plain: Plain) -> Chart | None:
     ]
     top = max(float(point["high"] or 0) for point in points)
     y = alt.Y("y:N", title=None, sort=labels, axis=alt.Axis(ticks=False, domain=False))
-    x = alt.X("x:Q", title="share of labelled rows", scale=alt.Scale(domain=[0, min(1.0, 1.15 * top)], nice=False),
-              axis=alt.Axis(format=".0%", tickCount=6))  # fmt: skip
+    x = alt.X(
+        "x:Q",
+        title="share of labelled rows",
+        scale=alt.Scale(domain=[0, min(1.0, 1.15 * top)], nice=False),
+        axis=alt.Axis(format=".0%", tickCount=6),
+    )
     made = alt.Chart(style.data(points))
     layers = [
         made.mark_bar(color=style.COLOURS[0], height={"band": 0.62}, opacity=0.85).encode(x=x, y=y),
         made.mark_rule(color=style.INK, strokeWidth=1.6).encode(x="low:Q", x2="high:Q", y=y),
-        made.mark_text(align="left", dx=8, fontSize=12, color=style.INK).encode(x="high:Q", y=y, text="label:N"),
-    ]  # fmt: skip
+        made.mark_text(align="left", dx=8, fontSize=12, color=style.INK).encode(
+            x="high:Q", y=y, text="label:N"
+        ),
+    ]
     spec = style.finished(
-        layers, "How the classes are spread", "bar: share; line: 95% interval; figure: rows",
-        30 * len(points) + 12, right=70,
-    )  # fmt: skip
+        layers,
+        "How the classes are spread",
+        "bar: share; line: 95% interval; figure: rows",
+        30 * len(points) + 12,
+        right=70,
+    )
     more = len(rows(plain, "balance")) - len(shown)
     caption = "Share of the labelled rows, Wilson's interval for rows drawn independently."
-    return Chart("look_balance", f"class shares of {len(points)} classes",
-                 caption + (f" {more} smaller classes are in the table." if more else ""), spec)  # fmt: skip
+    return Chart(
+        "look_balance",
+        f"class shares of {len(points)} classes",
+        caption + (f" {more} smaller classes are in the table." if more else ""),
+        spec,
+    )
 
 
 def lengths_chart(plain: Plain) -> Chart | None:
@@ -71,29 +84,44 @@ def lengths_chart(plain: Plain) -> Chart | None:
         densities = numbers(row, "densities")
         for edge, density in zip(edges, [*densities, *densities[-1:]], strict=False):
             steps.append({"x": edge, "y": density, "class": label})
-    top = max(float(step["y"]) for step in steps)
-    colour = alt.Color("class:N", sort=labels, legend=_legend(),
-                       scale=alt.Scale(domain=labels, range=list(style.COLOURS[: len(labels)])))  # fmt: skip
-    dash = alt.StrokeDash("class:N", sort=labels, legend=_legend(),
-                          scale=alt.Scale(domain=labels, range=list(DASHES[: len(labels)])))  # fmt: skip
+    top = max(max(numbers(row, "densities"), default=0.0) for row in classes)
+    colour = alt.Color(
+        "class:N",
+        sort=labels,
+        legend=_legend(),
+        scale=alt.Scale(domain=labels, range=list(style.COLOURS[: len(labels)])),
+    )
+    dash = alt.StrokeDash(
+        "class:N",
+        sort=labels,
+        legend=_legend(),
+        scale=alt.Scale(domain=labels, range=list(DASHES[: len(labels)])),
+    )
     line = (
         alt.Chart(style.data(steps))
         .mark_line(interpolate="step-after", strokeWidth=2.2)
         .encode(
-            x=alt.X("x:Q", title="words in a text, log scale",
-                    scale=alt.Scale(type="log", domain=[edges[0], edges[-1]], nice=False),
-                    axis=alt.Axis(format=",d", values=_ticks(edges[-1]), grid=False)),
+            x=alt.X(
+                "x:Q",
+                title="words in a text, log scale",
+                scale=alt.Scale(type="log", domain=[edges[0], edges[-1]], nice=False),
+                axis=alt.Axis(format=",d", values=_ticks(edges[-1]), grid=False),
+            ),
             y=_share_axis(0.0, 1.08 * top, "share of the class's texts per doubling of length"),
             color=colour,
             strokeDash=dash,
         )
-    )  # fmt: skip
+    )
     hidden = int(number(histogram, "hidden") or 0)
     caption = "Areas of equal width are equal shares; texts without words stand at one word." + (
         f" The {LINES} largest classes; {hidden} more are not drawn." if hidden else ""
     )
-    return Chart("look_lengths", f"length of texts by class, {len(labels)} lines", caption,
-                 style.finished([line], "How long the texts are", "one line a class", 260))  # fmt: skip
+    return Chart(
+        "look_lengths",
+        f"length of texts by class, {len(labels)} lines",
+        caption,
+        style.finished([line], "How long the texts are", "one line a class", 260),
+    )
 
 
 def time_chart(plain: Plain, by: str, name: str) -> Chart | None:
@@ -110,28 +138,47 @@ def time_chart(plain: Plain, by: str, name: str) -> Chart | None:
         return None
     labels = dict(zip(largest, style.distinct(largest, 34), strict=True))
     shown = [
-        {"x": text(row, "value"), "y": number(row, "share"), "low": number(row, "low"),
-         "high": number(row, "high"), "class": labels[text(row, "label")]}
+        {
+            "x": text(row, "value"),
+            "y": number(row, "share"),
+            "low": number(row, "low"),
+            "high": number(row, "high"),
+            "class": labels[text(row, "label")],
+        }
         for row in points
         if text(row, "label") in labels
-    ]  # fmt: skip
+    ]
     names = list(labels.values())
-    colour = alt.Color("class:N", sort=names, legend=_legend() if len(names) > 1 else None,
-                       scale=alt.Scale(domain=names, range=list(style.COLOURS[: len(names)])))  # fmt: skip
+    colour = alt.Color(
+        "class:N",
+        sort=names,
+        legend=_legend() if len(names) > 1 else None,
+        scale=alt.Scale(domain=names, range=list(style.COLOURS[: len(names)])),
+    )
     every = max(1, len(periods) // 12)
-    x = alt.X("x:O", title=f"{style.short(by)} (period)", sort=periods, scale=alt.Scale(paddingOuter=0.4),
-              axis=alt.Axis(labelAngle=-35, values=periods[::every], grid=False))  # fmt: skip
+    x = alt.X(
+        "x:O",
+        title=f"{style.short(by)} (period)",
+        sort=periods,
+        scale=alt.Scale(paddingOuter=0.4),
+        axis=alt.Axis(labelAngle=-35, values=periods[::every], grid=False),
+    )
     made = alt.Chart(style.data(shown)).encode(x=x, color=colour)
     layers = [
-        made.mark_line(strokeWidth=1.4, opacity=0.55).encode(y=_share_axis(0.0, 1.0, "share of the period's rows")),
+        made.mark_line(strokeWidth=1.4, opacity=0.55).encode(
+            y=_share_axis(0.0, 1.0, "share of the period's rows")
+        ),
         made.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q"), y2="high:Q"),
         made.mark_point(filled=True, size=46, opacity=1).encode(y=alt.Y("y:Q")),
-    ]  # fmt: skip
+    ]
     title = f"Share of {names[0]} over time" if len(names) == 1 else "Shares of the classes over time"
-    return Chart(name, f"class shares over {len(periods)} periods of {style.short(by)}",
-                 "Point: share of the class among the labelled rows of the period; line: Wilson's 95% interval. "
-                 "Rows without a time are left out.",
-                 style.finished(layers, title, f"by {style.short(by)}", 240))  # fmt: skip
+    return Chart(
+        name,
+        f"class shares over {len(periods)} periods of {style.short(by)}",
+        "Point: share of the class in the labelled rows of the period; line: Wilson's 95% interval. "
+        "Rows without a time are left out.",
+        style.finished(layers, title, f"by {style.short(by)}", 240),
+    )
 
 
 def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart | None:
@@ -142,15 +189,25 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
     if len(shown) < 2:
         return None
     labels = style.distinct([row[0] for row in shown], 40)
-    points = [{"y": label, "x": row[2], "low": row[3], "high": row[4], "label": quantity(float(row[2]))}
-              for label, row in zip(labels, shown, strict=True)]  # fmt: skip
+    points = [
+        {"y": label, "x": row[2], "low": row[3], "high": row[4], "label": quantity(row[2] or 0.0)}
+        for label, row in zip(labels, shown, strict=True)
+    ]
     ends = [float(v) for row in shown for v in row[2:5] if v is not None]
     low, high = style.value_domain([*ends, *([overall] if overall is not None else [])])
-    x = alt.X("x:Q", title=f"mean {statistic_title(text(breakdown, 'statistic'))}",
-              scale=alt.Scale(domain=[low, high + 0.08 * (high - low)], nice=False, zero=False),
-              axis=alt.Axis(tickCount=6, format="~g"))  # fmt: skip
-    y = alt.Y("y:N", title=None, sort=labels, scale=alt.Scale(domain=labels),
-              axis=alt.Axis(ticks=False, domain=False, grid=True))  # fmt: skip
+    x = alt.X(
+        "x:Q",
+        title=f"mean {statistic_title(text(breakdown, 'statistic'))}",
+        scale=alt.Scale(domain=[low, high + 0.08 * (high - low)], nice=False, zero=False),
+        axis=alt.Axis(tickCount=6, format="~g"),
+    )
+    y = alt.Y(
+        "y:N",
+        title=None,
+        sort=labels,
+        scale=alt.Scale(domain=labels),
+        axis=alt.Axis(ticks=False, domain=False, grid=True),
+    )
     made = alt.Chart(style.data(points)).encode(y=y)
     layers: list[Any] = []
     if overall is not None:
@@ -163,8 +220,12 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
     ]
     by = style.short(text(breakdown, "by"))
     title = f"{statistic_title(text(breakdown, 'statistic')).capitalize()} by {by}"
-    return Chart(name, f"{title}, {len(points)} values", "Point: mean; line: its 95% interval; dashed: all texts.",
-                 style.finished(layers, title, "mean a text, with its interval", 26 * len(points) + 20, right=50))  # fmt: skip
+    return Chart(
+        name,
+        f"{title}, {len(points)} values",
+        "Point: mean; line: its 95% interval; dashed: all texts.",
+        style.finished(layers, title, "mean a text, with its interval", 26 * len(points) + 20, right=50),
+    )
 
 
 def breakdown_rows(breakdown: Plain) -> list[tuple[str, float, float | None, float | None, float | None]]:
@@ -203,17 +264,38 @@ def _share_axis(low: float, high: float, title: str) -> Any:
     import altair as alt
 
     return alt.Y(
-        "y:Q", title=title, scale=alt.Scale(domain=[low, high], nice=False),
-        axis=alt.Axis(titleAngle=0, titleAlign="left", titleAnchor="end", titleY=-12, titleX=0,
-                      titleBaseline="bottom", tickCount=5, domain=False, ticks=False, format=".0%"),
-    )  # fmt: skip
+        "y:Q",
+        title=title,
+        scale=alt.Scale(domain=[low, high], nice=False),
+        axis=alt.Axis(
+            titleAngle=0,
+            titleAlign="left",
+            titleAnchor="end",
+            titleY=-12,
+            titleX=0,
+            titleBaseline="bottom",
+            tickCount=5,
+            domain=False,
+            ticks=False,
+            format=".0%",
+        ),
+    )
 
 
 def _legend() -> Any:
     import altair as alt
 
-    return alt.Legend(title=None, orient="top", direction="horizontal", symbolSize=400, labelFontSize=12.5,
-                      labelColor=style.INK, labelLimit=220, columns=3, symbolType="stroke")  # fmt: skip
+    return alt.Legend(
+        title=None,
+        orient="top",
+        direction="horizontal",
+        symbolSize=400,
+        labelFontSize=12.5,
+        labelColor=style.INK,
+        labelLimit=220,
+        columns=3,
+        symbolType="stroke",
+    )
 
 
 def _ticks(end: float) -> Sequence[float]:

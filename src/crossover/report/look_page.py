@@ -96,10 +96,14 @@ def _head(found: Plain) -> list[Block]:
     near = number(mapping(copies, "evidence"), "rows")
     tiles = (
         ("findings", f"{len(severities)}", counted or "none"),
-        ("classes", f"{len(texts(corpus, 'classes')):,}", ", ".join(short(c, 16) for c in texts(corpus, "classes")[:4])),
+        (
+            "classes",
+            f"{len(texts(corpus, 'classes')):,}",
+            ", ".join(short(c, 16) for c in texts(corpus, "classes")[:4]),
+        ),
         ("rows with a near-copy", "–" if near is None else f"{near:,.0f}", "see duplicates"),
         ("rows on this page", f"{size:,.0f}", of),
-    )  # fmt: skip
+    )
     return [Notice("This page contains raw text", tuple(warning)), Tiles(tiles)]
 
 
@@ -108,11 +112,19 @@ def _sections(found: Plain, browser: Browser, charts: dict[str, Chart]) -> list[
         return [Picture.of(charts[name]) for name in names if name in charts]
 
     made: list[tuple[str, str, list[Block]]] = [
-        ("Findings", "findings", [finding_table("What was found, the gravest first", rows(found, "findings"))]),
+        (
+            "Findings",
+            "findings",
+            [finding_table("What was found, the gravest first", rows(found, "findings"))],
+        ),
         ("The card", "card", _card(found)),
         ("Balance", "balance", [*pictures("look_balance"), *_table(balance_table(found))]),
-        ("The texts", "texts", [*pictures("look_lengths"), *_table(statistics_table(found)), *_languages(found)]),
-    ]  # fmt: skip
+        (
+            "The texts",
+            "texts",
+            [*pictures("look_lengths"), *_table(statistics_table(found)), *_languages(found)],
+        ),
+    ]
     for place, by in enumerate(_ways(found)):
         drawn = pictures(f"look_time_{place}", *(f"look_by_{place}_{k}" for k in range(DRAWN)))
         shares = share_table(found, by)
@@ -148,16 +160,21 @@ def _card(found: Plain) -> list[Block]:
 def balance_table(found: Plain) -> Table:
     """Rows and share of each class."""
     made: list[tuple[Cell, ...]] = [
-        (text(row, "label"), number(row, "rows"), number(row, "share"), (number(row, "low"), number(row, "high")))
+        (
+            text(row, "label"),
+            number(row, "rows"),
+            number(row, "share"),
+            (number(row, "low"), number(row, "high")),
+        )
         for row in rows(found, "balance")
-    ]  # fmt: skip
+    ]
     columns = (
         Column("class"),
         Column("rows", "count"),
         Column("share", "score"),
         Column("95% interval", "interval"),
     )
-    note = "Wilson's interval: what the share would be in the population if these rows were drawn from it one by one."
+    note = "Wilson's interval of the population's share, if these rows were drawn from it one by one."
     return Table("Classes", columns, tuple(made), note)
 
 
@@ -196,27 +213,47 @@ def breakdown_table(found: Plain, by: str) -> Table:
 def share_table(found: Plain, by: str) -> Table:
     """The share of each class by value of a column."""
     made: list[tuple[Cell, ...]] = [
-        (text(row, "value"), text(row, "label"), number(row, "rows"), number(row, "share"),
-         (number(row, "low"), number(row, "high")))
+        (
+            text(row, "value"),
+            text(row, "label"),
+            number(row, "rows"),
+            number(row, "share"),
+            (number(row, "low"), number(row, "high")),
+        )
         for row in rows(found, "shares")
         if text(row, "by") == by
-    ]  # fmt: skip
-    columns = (Column(short(by)), Column("class"), Column("rows of the value", "count"), Column("share", "score"),
-               Column("95% interval", "interval"))  # fmt: skip
+    ]
+    columns = (
+        Column(short(by)),
+        Column("class"),
+        Column("rows of the value", "count"),
+        Column("share", "score"),
+        Column("95% interval", "interval"),
+    )
     return Table(f"Classes by {short(by)}", columns, tuple(made))
 
 
 def word_table(found: Plain) -> Table:
     """Words that one class uses more than the others."""
     made: list[tuple[Cell, ...]] = [
-        (text(row, "class"), text(row, "word"), number(row, "inside"), number(row, "outside"), number(row, "z"),
-         number(row, "p"))
+        (
+            text(row, "class"),
+            text(row, "word"),
+            number(row, "inside"),
+            number(row, "outside"),
+            number(row, "z"),
+            number(row, "p"),
+        )
         for row in rows(found, "words")
-    ]  # fmt: skip
+    ]
     columns = (
-        Column("class"), Column("word"), Column("share of its texts", "score"), Column("share of the others", "score"),
-        Column("z", "quantity"), Column("P, corrected", "quantity"),
-    )  # fmt: skip
+        Column("class"),
+        Column("word"),
+        Column("share of its texts", "score"),
+        Column("share of the others", "score"),
+        Column("z", "quantity"),
+        Column("P, corrected", "quantity"),
+    )
     return Table("Words a class over-uses", columns, tuple(made), text(found, "words_note"))
 
 
@@ -256,18 +293,24 @@ def _rows_intro(found: Plain) -> Block:
     counts = mapping(mapping(found, "shown"), "kinds")
     listed = ", ".join(f"{name} {value}" for name, value in flat(counts))
     return Prose(
-        f"Why a row is here: {listed}. The rows marked random are a uniform sample of all rows: start with them, "
-        "and count what you see. Odd by how far a text's words, characters and make-up lie from the others'; it "
-        "orders rows and tests nothing. " + text(mapping(found, "shown"), "note")
-    )  # fmt: skip
+        f"Why a row is here: {listed}. The rows marked random are a uniform sample of all rows: start with "
+        "them, and count what you see. Oddness says how far a text's words, characters and make-up lie from the "
+        "others'; it orders rows and tests nothing. " + text(mapping(found, "shown"), "note")
+    )
 
 
 def _looks(found: Plain) -> list[Block]:
     made: list[tuple[Cell, ...]] = [
-        (STAGES.get(text(row, "stage"), text(row, "stage")), text(row, "by", "unsigned"), text(row, "expertise", "–"),
-         text(row, "when", "–"), text(row, "found", "–"), text(row, "decided", "–"))
+        (
+            STAGES.get(text(row, "stage"), text(row, "stage")),
+            text(row, "by", "unsigned"),
+            text(row, "expertise", "–"),
+            text(row, "when", "–"),
+            text(row, "found", "–"),
+            text(row, "decided", "–"),
+        )
         for row in rows(found, "looks")
-    ]  # fmt: skip
+    ]
     columns = tuple(Column(name) for name in ("stage", "by", "expertise", "when (UTC)", "found", "decided"))
     blocks: list[Block] = (
         [Table("Looks at this corpus before this page was made", columns, tuple(made))] if made else []

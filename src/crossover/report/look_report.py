@@ -104,7 +104,7 @@ def look_at(
     command: str,
     mirror: WandbMirror,
 ) -> LookReport:
-    """Make the page of a look and note the look; with ``found`` or ``decided`` on a page that exists, note only.
+    """Make the page of a look and note it; with ``found`` or ``decided`` where the page exists, note only.
 
     ``looks/<corpus>/<stage>-<digest>/`` gets page.html and findings.json, each by rename; the digest is
     that of what was asked. A look at the test part by a model's scores is noted in the ledger too.
@@ -140,7 +140,7 @@ def look_at(
     )
     _note(asked, found, name, store)
     mirror_look(mirror, found, corpus.fingerprint, name, store)
-    text = list(cell.title for cell in browser.facets).index("text")
+    text = [facet.title for facet in browser.facets].index("text")
     examples = [(str(row[0] or "–"), str(row[text])) for row in browser.rows[:5]]
     return LookReport(folder / "page.html", found, look_tables(found), examples)
 
@@ -182,9 +182,16 @@ def _found(
     apart: Parted | None = parted(models[0].said, models[1].said) if len(models) == 2 else None
     beside = Beside(np.asarray(numbers["characters"], float), odd, cluster_of, part_of, models, apart)
     browsed = browse(
-        numbers["characters"], odd.score, cluster_of, evidence_rows(findings, corpus.row_of),
-        models[0].said if models else None, apart, asked.rows, asked.each, asked.seed,
-    )  # fmt: skip
+        numbers["characters"],
+        odd.score,
+        cluster_of,
+        evidence_rows(findings, corpus.row_of),
+        models[0].said if models else None,
+        apart,
+        asked.rows,
+        asked.each,
+        asked.seed,
+    )
     found = summary(corpus, looked, findings, asked.mask)
     found["stage"] = _stage(asked)
     found["masked"], found["wandb_texts"] = asked.mask, asked.wandb_texts
@@ -193,9 +200,14 @@ def _found(
         sizes = {part: len(ids) for part, ids in split.parts.items()}
         found["split"] = {"fingerprint": split.fingerprint, "sizes": sizes}
     found["runs"] = [
-        {"digest": record.digest, "model": record.spec.model.name, "part": asked.part, "rows": len(model.said.rows)}
+        {
+            "digest": record.digest,
+            "model": record.spec.model.name,
+            "part": asked.part,
+            "rows": len(model.said.rows),
+        }
         for record, model in zip(records, models, strict=True)
-    ]  # fmt: skip
+    ]
     found["warnings"] = (
         ["Test rows are shown by a model's scores: this is a look at the test, and is counted as one."]
         if models and asked.part == "test"

@@ -1,4 +1,4 @@
-"""The rows of a look as a Browser: what stands beside each text, and what is cut so that the page stays small."""
+"""The rows of a look as a Browser: what stands beside each text, and what is cut to keep the page small."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def summary(corpus: Corpus, looked: Looked, findings: Sequence[Finding], mask: b
         "scripts": _counted(looked.statistics.scripts),
         "breakdowns": [_masked(breakdown.to_json(), "values", mask) for breakdown in looked.breakdowns],
         "shares": [_masked(share.to_json(), "value", mask) for share in class_shares(corpus)],
-        "words": [word for word in looked.vocabulary],
+        "words": list(looked.vocabulary),
         "clusters": cluster_rows(corpus, looked.clusters),
     }
 

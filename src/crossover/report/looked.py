@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 from crossover.record.look_log import looked, looks_of
 from crossover.report.page import Block, Code, Prose
@@ -79,7 +78,7 @@ def looked_blocks(numbers: Plain) -> list[Block]:
 
 
 def _who(row: Mapping[str, object]) -> str:
-    if not number(cast(Plain, row), "looks"):
+    if not number(row, "looks"):
         return "not yet"
     day = text(row, "when")[:10]
     if not number(row, "signed"):

@@ -25,7 +25,8 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Oddness:
-    """``score`` (rows,), larger is odder; ``trait`` names, for each row, what adds most to it."""
+    """``score`` (rows,), larger is odder; ``trait`` says, for each row, what adds most to it: rare words,
+    rare characters, many or few of a number."""
 
     score: Numbers
     trait: tuple[str, ...]
@@ -39,19 +40,21 @@ def oddness(texts: Sequence[str], numbers: Mapping[str, NDArray[np.generic]]) ->
     """
     if not texts:
         return Oddness(np.zeros(0), ())
-    traits = {
+    rare = {
         "rare words": rarity(texts, lambda text: _WORD.findall(text.lower())),
         "rare characters": rarity(texts, lambda text: text),
-        **{name: np.asarray(values, np.float64) for name, values in numbers.items()},
     }
-    low, high, skewed = (np.empty((len(traits), len(texts))) for _ in range(3))
-    for k, values in enumerate(traits.values()):
-        low[k], high[k] = _tails(values)
-        skewed[k] = low[k] if _skewness(values) < 0 else high[k]
+    low, high, skewed = (np.zeros((len(rare) + len(numbers), len(texts))) for _ in range(3))
+    for k, values in enumerate([*rare.values(), *numbers.values()]):
+        floats = np.asarray(values, np.float64)
+        low[k], high[k] = _tails(floats)
+        if k < len(rare):
+            low[k] = 0.0  # common words are not odd
+        skewed[k] = low[k] if k >= len(rare) and _skewness(floats) < 0 else high[k]
     sums = np.stack([part.sum(axis=0) for part in (low, high, skewed)])
-    reason = np.maximum(low, high).argmax(axis=0)
-    names = list(traits)
-    return Oddness(sums.max(axis=0), tuple(names[k] for k in reason.tolist()))
+    tails = np.concatenate([high, low])
+    names = [*rare, *(f"many {name}" for name in numbers), *rare, *(f"few {name}" for name in numbers)]
+    return Oddness(sums.max(axis=0), tuple(names[k] for k in tails.argmax(axis=0).tolist()))
 
 
 def rarity(texts: Sequence[str], pieces: Callable[[str], Iterable[str]]) -> Numbers:

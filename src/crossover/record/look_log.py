@@ -95,7 +95,8 @@ def note_look(root: Path, note: LookNote) -> Path:
             "write with store=..."
         ) from None
     finally:
-        aside.unlink(missing_ok=True)
+        if folder.is_dir():
+            aside.unlink(missing_ok=True)
     raise BadInput(f"{folder} holds {_MOST:,} looks; move some away")
 
 

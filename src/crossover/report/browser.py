@@ -27,6 +27,9 @@ BRIEF = 280
 MOST_CHOICES = 60
 """Values of a column that may be chosen from a list; of more, the search finds them."""
 
+_NAMED_LENGTH = 10
+"""Characters that name a hidden one."""
+
 _INERT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -117,7 +120,7 @@ def _plain(cell: Value) -> object:
     if isinstance(cell, tuple):
         return [visible(entry, 100) for entry in cell]
     if isinstance(cell, str):
-        return visible(cell, len(cell) + 1)
+        return visible(cell, _NAMED_LENGTH * len(cell) + 1)  # it was cut before: a hidden character grows
     return cell if cell is None or isinstance(cell, int) else rounded(cell)
 
 

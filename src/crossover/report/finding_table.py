@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from crossover.report.plain_values import Plain, flat, mapping, number, text
-from crossover.report.tables import Cell, Column, Table
+from crossover.report.tables import Cell, Column, Table, quantity
 
 ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -43,15 +43,30 @@ def finding_table(caption: str, findings: Sequence[Plain]) -> Table:
                 text(finding, "code", "–"),
             )
         )
-    return Table(caption, COLUMNS, tuple(made))
+    return Table(caption, COLUMNS, tuple(made), shape="findings")
 
 
 def evidence_line(finding: Plain) -> str:
     """A finding's evidence in a line; a finding that only informs says all in its title."""
     if text(finding, "severity") == "info":
         return "–"
-    pairs = flat(mapping(finding, "evidence"), 12)
-    return "; ".join(f"{name} = {value}" for name, value in pairs) or text(finding, "evidence", "–")
+    return said_of(mapping(finding, "evidence")) or text(finding, "evidence", "–")
+
+
+def said_of(evidence: Plain) -> str:
+    """Names and values in a line, numbers rounded to three significant digits; findings.json has them all."""
+    return "; ".join(f"{name} = {value}" for name, value in flat(_rounded(evidence), 12))
+
+
+def _rounded(plain: Plain) -> dict[str, object]:
+    return {
+        name: _rounded(value)
+        if isinstance(value, Mapping)
+        else quantity(value)
+        if isinstance(value, float)
+        else value
+        for name, value in plain.items()
+    }
 
 
 def mirror_rows(findings: Sequence[Plain], known: Collection[str] | None) -> list[dict[str, object]]:
@@ -70,7 +85,7 @@ def mirror_rows(findings: Sequence[Plain], known: Collection[str] | None) -> lis
                 "severity": text(finding, "severity"),
                 "code": text(finding, "code"),
                 "finding": _blanked(text(finding, "title"), known),
-                "evidence": "; ".join(f"{name} = {value}" for name, value in flat(evidence, 12)),
+                "evidence": said_of(evidence),
                 "remedy": _blanked(text(finding, "remedy"), known),
                 "p_value": number(finding, "p_value"),
             }

@@ -14,8 +14,6 @@ CLASSES = 24
 """Classes of the balance figure; a table has them all."""
 LINES = 6
 """Classes drawn as lines of one figure, the largest."""
-DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4])
-"""With each line's colour a dash of its own."""
 
 
 def balance_chart(plain: Plain) -> Chart | None:
@@ -70,57 +68,46 @@ def balance_chart(plain: Plain) -> Chart | None:
 
 
 def lengths_chart(plain: Plain) -> Chart | None:
-    """Lines of the length distribution by class, over words on a log axis."""
+    """Lines of the share of each class's texts by number of words."""
     import altair as alt
 
     histogram = mapping(plain, "lengths")
-    edges = numbers(histogram, "edges")
+    bins = texts(histogram, "bins")
     classes = rows(histogram, "classes")[:LINES]
-    if len(edges) < 3 or not classes:
+    if not bins or not classes:
         return None
-    labels = style.distinct([text(row, "label") for row in classes], 34)
-    steps = []
-    for label, row in zip(labels, classes, strict=True):
-        densities = numbers(row, "densities")
-        for edge, density in zip(edges, [*densities, *densities[-1:]], strict=False):
-            steps.append({"x": edge, "y": density, "class": label})
-    top = max(max(numbers(row, "densities"), default=0.0) for row in classes)
-    colour = alt.Color(
-        "class:N",
-        sort=labels,
-        legend=_legend(),
-        scale=alt.Scale(domain=labels, range=list(style.COLOURS[: len(labels)])),
-    )
-    dash = alt.StrokeDash(
-        "class:N",
-        sort=labels,
-        legend=_legend(),
-        scale=alt.Scale(domain=labels, range=list(DASHES[: len(labels)])),
-    )
-    line = (
-        alt.Chart(style.data(steps))
-        .mark_line(interpolate="step-after", strokeWidth=2.2)
-        .encode(
-            x=alt.X(
-                "x:Q",
-                title="words in a text, log scale",
-                scale=alt.Scale(type="log", domain=[edges[0], edges[-1]], nice=False),
-                axis=alt.Axis(format=",d", values=_ticks(edges[-1]), grid=False),
-            ),
-            y=_share_axis(0.0, 1.08 * top, "share of the class's texts per doubling of length"),
-            color=colour,
-            strokeDash=dash,
-        )
+    labels = style.distinct([text(row, "label") for row in classes], 24)
+    points = [
+        {"x": name, "y": share, "class": label}
+        for label, row in zip(labels, classes, strict=True)
+        for name, share in zip(bins, numbers(row, "shares"), strict=False)
+    ]
+    top = max(max(numbers(row, "shares"), default=0.0) for row in classes)
+    made = alt.Chart(style.data(points)).encode(
+        x=alt.X("x:O", title="words in a text", sort=bins, axis=alt.Axis(labelAngle=-35, grid=False)),
+        y=_share_axis(1.08 * top, "share of the class's texts"),
+        color=_colours(labels),
+        shape=alt.Shape(
+            "class:N",
+            sort=labels,
+            legend=_legend(),
+            scale=alt.Scale(domain=labels, range=list(style.SHAPES[: len(labels)])),
+        ),
     )
     hidden = int(number(histogram, "hidden") or 0)
-    caption = "Areas of equal width are equal shares; texts without words stand at one word." + (
+    caption = "A bin is half a doubling wide from 4 words on." + (
         f" The {LINES} largest classes; {hidden} more are not drawn." if hidden else ""
     )
     return Chart(
         "look_lengths",
         f"length of texts by class, {len(labels)} lines",
         caption,
-        style.finished([line], "How long the texts are", "one line a class", 260),
+        style.finished(
+            [made.mark_line(strokeWidth=1.8, opacity=0.8), made.mark_point(filled=True, size=45, opacity=1)],
+            "How long the texts are",
+            "one line a class",
+            250,
+        ),
     )
 
 
@@ -149,12 +136,6 @@ def time_chart(plain: Plain, by: str, name: str) -> Chart | None:
         if text(row, "label") in labels
     ]
     names = list(labels.values())
-    colour = alt.Color(
-        "class:N",
-        sort=names,
-        legend=_legend() if len(names) > 1 else None,
-        scale=alt.Scale(domain=names, range=list(style.COLOURS[: len(names)])),
-    )
     every = max(1, len(periods) // 12)
     x = alt.X(
         "x:O",
@@ -163,10 +144,10 @@ def time_chart(plain: Plain, by: str, name: str) -> Chart | None:
         scale=alt.Scale(paddingOuter=0.4),
         axis=alt.Axis(labelAngle=-35, values=periods[::every], grid=False),
     )
-    made = alt.Chart(style.data(shown)).encode(x=x, color=colour)
+    made = alt.Chart(style.data(shown)).encode(x=x, color=_colours(names))
     layers = [
         made.mark_line(strokeWidth=1.4, opacity=0.55).encode(
-            y=_share_axis(0.0, 1.0, "share of the period's rows")
+            y=_share_axis(1.0, "share of the period's rows")
         ),
         made.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q"), y2="high:Q"),
         made.mark_point(filled=True, size=46, opacity=1).encode(y=alt.Y("y:Q")),
@@ -176,7 +157,7 @@ def time_chart(plain: Plain, by: str, name: str) -> Chart | None:
         name,
         f"class shares over {len(periods)} periods of {style.short(by)}",
         "Point: share of the class in the labelled rows of the period; line: Wilson's 95% interval. "
-        "Rows without a time are left out.",
+        "Rows without a time are left out, and so are periods without rows.",
         style.finished(layers, title, f"by {style.short(by)}", 240),
     )
 
@@ -199,7 +180,7 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
         "x:Q",
         title=f"mean {statistic_title(text(breakdown, 'statistic'))}",
         scale=alt.Scale(domain=[low, high + 0.08 * (high - low)], nice=False, zero=False),
-        axis=alt.Axis(tickCount=6, format="~g"),
+        axis=alt.Axis(tickCount=6, format=",.3~r"),
     )
     y = alt.Y(
         "y:N",
@@ -260,13 +241,13 @@ def _entries(plain: Plain, key: str) -> list[float | None]:
     return [number({"x": entry}, "x") for entry in value]
 
 
-def _share_axis(low: float, high: float, title: str) -> Any:
+def _share_axis(high: float, title: str) -> Any:
     import altair as alt
 
     return alt.Y(
         "y:Q",
         title=title,
-        scale=alt.Scale(domain=[low, high], nice=False),
+        scale=alt.Scale(domain=[0.0, high], nice=False),
         axis=alt.Axis(
             titleAngle=0,
             titleAlign="left",
@@ -282,23 +263,20 @@ def _share_axis(low: float, high: float, title: str) -> Any:
     )
 
 
+def _colours(labels: Sequence[str]) -> Any:
+    import altair as alt
+
+    return alt.Color(
+        "class:N",
+        sort=list(labels),
+        legend=_legend() if len(labels) > 1 else None,
+        scale=alt.Scale(domain=list(labels), range=list(style.COLOURS[: len(labels)])),
+    )
+
+
 def _legend() -> Any:
     import altair as alt
 
     return alt.Legend(
-        title=None,
-        orient="top",
-        direction="horizontal",
-        symbolSize=400,
-        labelFontSize=12.5,
-        labelColor=style.INK,
-        labelLimit=220,
-        columns=3,
-        symbolType="stroke",
+        title=None, orient="right", labelFontSize=12.5, labelColor=style.INK, labelLimit=170, offset=14
     )
-
-
-def _ticks(end: float) -> Sequence[float]:
-    return [
-        value for value in (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000) if value <= end
-    ]

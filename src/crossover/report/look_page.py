@@ -26,7 +26,7 @@ from crossover.report.page import (
     Tiles,
 )
 from crossover.report.plain_values import Plain, flat, mapping, number, numbers, rows, text, texts
-from crossover.report.tables import Cell, Column, Table
+from crossover.report.tables import Cell, Column, Table, quantity
 from crossover.report.visible_text import visible
 
 STAGES = {"raw": "raw", "split": "after the split", "model": "after a model"}
@@ -207,7 +207,7 @@ def breakdown_table(found: Plain, by: str) -> Table:
         Column("rows", "count"),
         *(Column(figures.statistic_title(name)) for name in names),
     )
-    return Table(f"Statistics by {short(by)}: mean [95% interval]", columns, tuple(made))
+    return Table(f"Statistics by {short(by)}: mean [95% interval]", columns, tuple(made), shape="figures")
 
 
 def share_table(found: Plain, by: str) -> Table:
@@ -259,11 +259,19 @@ def word_table(found: Plain) -> Table:
 
 def duplicate_table(found: Plain) -> Table:
     """The largest clusters of copies."""
+    clusters = rows(found, "clusters")
+    texts_too = any("text" in row for row in clusters)
     made: list[tuple[Cell, ...]] = [
-        (text(row, "first"), number(row, "rows"), text(row, "labels"), text(row, "text") or None)
-        for row in rows(found, "clusters")
+        (
+            text(row, "first"),
+            number(row, "rows"),
+            text(row, "labels"),
+            *([text(row, "text")] if texts_too else []),
+        )
+        for row in clusters
     ]
-    columns = (Column("first row"), Column("rows", "count"), Column("classes"), Column("its text, cut"))
+    last = (Column("its text, cut"),) if texts_too else ()
+    columns = (Column("first row"), Column("rows", "count"), Column("classes"), *last)
     note = "To see a cluster whole, search the rows below for its first row; the column copy of names it."
     return Table("The largest clusters of near-copies", columns, tuple(made), note)
 
@@ -328,7 +336,7 @@ def _ways(found: Plain) -> list[str]:
 
 
 def _widest(breakdowns: list[Plain]) -> list[Plain]:
-    """Those whose means lie furthest apart, measured in their own intervals; words always first."""
+    """Those whose means lie furthest apart, measured in their own intervals; of the three sizes one."""
 
     def apart(breakdown: Plain) -> float:
         listed = [row for row in figures.breakdown_rows(breakdown) if None not in row]
@@ -337,14 +345,15 @@ def _widest(breakdowns: list[Plain]) -> list[Plain]:
         typical = sorted(widths)[len(widths) // 2] if widths else 0.0
         return (max(means) - min(means)) / typical if means and typical > 0 else 0.0
 
-    return sorted(breakdowns, key=apart, reverse=True)[:DRAWN]
+    sizes = ("characters", "words", "sentences")
+    ordered = sorted(breakdowns, key=apart, reverse=True)
+    one_size = next((b for b in ordered if text(b, "statistic") in sizes), None)
+    return [b for b in ordered if b is one_size or text(b, "statistic") not in sizes][:DRAWN]
 
 
 def _with_interval(mean: float | None, low: float | None, high: float | None) -> str | None:
     if mean is None:
         return None
-    from crossover.report.tables import quantity
-
     ends = "" if low is None or high is None else f" [{quantity(low)}, {quantity(high)}]"
     return f"{quantity(mean)}{ends}"
 

@@ -34,8 +34,15 @@ from crossover.split.split import Split
 PARTS = {"train": ("train",), "validation": ("select", "calibrate"), "test": ("test",)}
 """Rows a model's predictions are shown of (``look.part``)."""
 
-ODD_BY = ("characters", "urls", "addresses", "digits", "capitals", "punctuation")
-"""Statistics that oddness weighs beside words and characters."""
+ODD_BY = {
+    "characters": "characters",
+    "urls": "links",
+    "addresses": "addresses",
+    "digits": "digits",
+    "capitals": "capitals",
+    "punctuation": "marks",
+}
+"""Statistics that oddness weighs beside words and characters, as the page calls them."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ def _found(
         findings = as_family([*findings, *audit(corpus, split)])
         part_of = {corpus.row_of[id_]: part for part, ids in split.parts.items() for id_ in ids}
     numbers = looked.statistics.numbers
-    odd = oddness(corpus.texts, {name: numbers[name] for name in ODD_BY})
+    odd = oddness(corpus.texts, {title: numbers[name] for name, title in ODD_BY.items()})
     cluster_of = {corpus.row_of[id_]: name for id_, name in looked.clusters.items()}
     apart: Parted | None = parted(models[0].said, models[1].said) if len(models) == 2 else None
     beside = Beside(np.asarray(numbers["characters"], float), odd, cluster_of, part_of, models, apart)

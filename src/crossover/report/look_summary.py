@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ SCHEMA = 1
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 CLUSTERS = 20
 """Largest clusters of near-copies that are listed."""
-CLASSES, BINS = 6, 24
-"""Classes and bins of the histogram of lengths."""
+CLASSES = 6
+"""Classes of the histogram of lengths."""
 
 Json = dict[str, object]
 
@@ -63,23 +64,26 @@ def balance_rows(corpus: Corpus) -> list[Json]:
 
 
 def length_histogram(corpus: Corpus, words: NDArray[np.generic]) -> Json:
-    """Densities of log2(words) by class, for the largest classes; bins end between whole numbers."""
+    """Share of each class's texts by number of words, for the largest classes.
+
+    Bins 0, 1, 2, 3, then two a doubling: 4 to 5, 6 to 7, 8 to 11, 12 to 15 and so on.
+    """
     counts = Counter(label for label in corpus.labels if label is not None)
     shown = [label for label, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:CLASSES]]
     sizes = np.asarray(words, np.float64)
     if not shown or not len(sizes):
-        return {"edges": [], "classes": [], "hidden": 0}
-    last = max(2.0, float(sizes.max()))
-    edges = np.unique(np.floor(np.geomspace(1, last + 1, BINS + 1))) - 0.5
-    edges[-1] = max(edges[-1], last + 0.5)
-    widths = np.diff(np.log2(edges))
+        return {"bins": [], "classes": [], "hidden": 0}
+    starts = [0, 1, 2, 3]
+    while starts[-1] <= sizes.max():
+        starts.append(starts[-2] * 2)
+    bins = [f"{first}–{after - 1}" if after - first > 1 else str(first) for first, after in pairwise(starts)]
     labels = np.array([label or "" for label in corpus.labels], object)
     classes = []
     for label in shown:
-        own = np.maximum(sizes[labels == label], 1.0)
-        inside, _ = np.histogram(own, edges)
-        classes.append({"label": label, "densities": [float(v) for v in inside / len(own) / widths]})
-    return {"edges": [float(e) for e in edges], "classes": classes, "hidden": len(counts) - len(shown)}
+        own = sizes[labels == label]
+        inside = np.histogram(own, np.array(starts) - 0.5)[0]
+        classes.append({"label": label, "shares": [float(share) for share in inside / len(own)]})
+    return {"bins": bins, "classes": classes, "hidden": len(counts) - len(shown)}
 
 
 def cluster_rows(corpus: Corpus, clusters: Mapping[str, str]) -> list[Json]:

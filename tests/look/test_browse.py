@@ -44,7 +44,7 @@ def test_each_kind_holds_what_it_says() -> None:
 
 
 def test_of_one_giant_cluster_only_a_few_rows_are_shown_as_copies() -> None:
-    copies = {row: "giant" for row in range(500)} | {row: f"pair{row // 2}" for row in range(500, 520)}
+    copies = dict.fromkeys(range(500), "giant") | {row: f"pair{row // 2}" for row in range(500, 520)}
     browsed = browse(LENGTHS, NO_ODD, copies, {}, rows=200, each=10)
     shown = kind(browsed, "duplicate")
     assert len(shown) == 10 and sum(row < 500 for row in shown) == FEW_COPIES
@@ -75,7 +75,7 @@ def test_a_probability_of_zero_has_a_finite_loss() -> None:
 def test_the_random_rows_are_a_uniform_sample_whatever_else_is_shown() -> None:
     """Over 400 seeds each of 50 rows is drawn about equally often, odd, long and copied ones included."""
     counts = np.zeros(50)
-    copies = {row: "a" for row in range(10)}
+    copies = dict.fromkeys(range(10), "a")
     for seed in range(400):
         browsed = browse(np.arange(50), np.arange(50.0), copies, {}, rows=50, each=10, seed=seed)
         counts[kind(browsed, "random")] += 1

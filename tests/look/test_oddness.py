@@ -6,7 +6,24 @@ from scipy.stats import ecdf
 
 from crossover.look.oddness import oddness, rarity
 
-WORDS = "the cat sat on a mat and saw the dog run by our old red door".split()
+WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "and",
+    "saw",
+    "the",
+    "dog",
+    "run",
+    "by",
+    "our",
+    "old",
+    "red",
+    "door",
+]
 
 
 def plain_texts(rows: int = 300) -> list[str]:

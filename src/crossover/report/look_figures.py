@@ -111,59 +111,51 @@ def lengths_chart(plain: Plain) -> Chart | None:
     )
 
 
-def time_chart(plain: Plain, by: str, name: str) -> Chart | None:
-    """The share of each class over the periods of one time column, with intervals."""
+def time_chart(breakdowns: Sequence[Plain], name: str, title: str) -> Chart | None:
+    """One statistic, or the shares of some classes, over the periods of a time column, with intervals."""
     import altair as alt
 
-    points = [row for row in rows(plain, "shares") if text(row, "by") == by and text(row, "kind") == "time"]
-    points = [row for row in points if not text(row, "value").startswith("(")]
-    largest = [text(row, "label") for row in rows(plain, "balance")][:LINES]
-    if len(largest) == 2:
-        largest = largest[1:]  # the other is its mirror image
-    periods = list(dict.fromkeys(text(row, "value") for row in points))
-    if len(periods) < 2 or not largest:
+    series = [(breakdown, breakdown_rows(breakdown)) for breakdown in breakdowns[:LINES]]
+    periods = [row[0] for row in series[0][1]] if series else []
+    if len(periods) < 2:
         return None
-    labels = dict(zip(largest, style.distinct(largest, 34), strict=True))
-    shown = [
-        {
-            "x": text(row, "value"),
-            "y": number(row, "share"),
-            "low": number(row, "low"),
-            "high": number(row, "high"),
-            "class": labels[text(row, "label")],
-        }
-        for row in points
-        if text(row, "label") in labels
+    names = style.distinct([statistic_title(text(breakdown, "statistic")) for breakdown, _ in series], 30)
+    points = [
+        {"x": value, "y": middle, "low": low, "high": high, "class": label}
+        for label, (_, listed) in zip(names, series, strict=True)
+        for value, _, middle, low, high in listed
+        if middle is not None
     ]
-    names = list(labels.values())
-    every = max(1, len(periods) // 12)
+    ends = [float(v) for _, listed in series for row in listed for v in row[2:5] if v is not None]
+    shares = all(text(breakdown, "centre") == "share" for breakdown, _ in series)
+    by, every = style.short(text(series[0][0], "by")), max(1, len(periods) // 12)
     x = alt.X(
         "x:O",
-        title=f"{style.short(by)} (period)",
+        title=f"{by}, {text(series[0][0], 'kind')}",
         sort=periods,
-        scale=alt.Scale(paddingOuter=0.4),
+        scale=alt.Scale(domain=periods, paddingOuter=0.4),
         axis=alt.Axis(labelAngle=-35, values=periods[::every], grid=False),
     )
-    made = alt.Chart(style.data(shown)).encode(x=x, color=_colours(names))
+    high = 1.0 if shares and max(ends) > 0.5 else 1.05 * max(ends) or 1.0
+    middle = text(series[0][0], "centre")
+    axis = _share_axis(high, "share of the period's rows") if shares else _amount_axis(high, middle)
+    made = alt.Chart(style.data(points)).encode(x=x, color=_colours(names))
     layers = [
-        made.mark_line(strokeWidth=1.4, opacity=0.55).encode(
-            y=_share_axis(1.0, "share of the period's rows")
-        ),
-        made.mark_rule(strokeWidth=1.8).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        made.mark_point(filled=True, size=46, opacity=1).encode(y=alt.Y("y:Q")),
+        made.mark_line(strokeWidth=1.3, opacity=0.5).encode(y=axis),
+        made.mark_rule(strokeWidth=1.8, clip=True).encode(y=alt.Y("low:Q"), y2="high:Q"),
+        made.mark_point(filled=True, size=44, opacity=1).encode(y=alt.Y("y:Q")),
     ]
-    title = f"Share of {names[0]} over time" if len(names) == 1 else "Shares of the classes over time"
     return Chart(
         name,
-        f"class shares over {len(periods)} periods of {style.short(by)}",
-        "Point: share of the class in the labelled rows of the period; line: Wilson's 95% interval. "
-        "Rows without a time are left out, and so are periods without rows.",
-        style.finished(layers, title, f"by {style.short(by)}", 240),
+        f"{title} over {len(periods)} periods",
+        f"Point: {middle} of the period; line: its 95% interval, copies and groups counted once. "
+        "Periods without rows have no point.",
+        style.finished(layers, title, f"by {by}", 240),
     )
 
 
 def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart | None:
-    """Means of one statistic by value with their intervals; a line marks the mean of all texts."""
+    """One statistic by value with intervals; a line marks the mean or median of all texts."""
     import altair as alt
 
     shown = [row for row in breakdown_rows(breakdown) if row[2] is not None][:CLASSES]
@@ -178,7 +170,7 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
     low, high = style.value_domain([*ends, *([overall] if overall is not None else [])])
     x = alt.X(
         "x:Q",
-        title=f"mean {statistic_title(text(breakdown, 'statistic'))}",
+        title=f"{text(breakdown, 'centre')}: {statistic_title(text(breakdown, 'statistic'))}",
         scale=alt.Scale(domain=[low, high + 0.08 * (high - low)], nice=False, zero=False),
         axis=alt.Axis(tickCount=6, format=",.3~r"),
     )
@@ -199,26 +191,40 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
         made.mark_point(filled=True, size=70, color=style.COLOURS[0], opacity=1).encode(x=x),
         made.mark_text(align="left", dx=8, fontSize=11.5, color=style.INK).encode(x="high:Q", text="label:N"),
     ]
-    by = style.short(text(breakdown, "by"))
+    by = by_title(text(breakdown, "by"))
     title = f"{statistic_title(text(breakdown, 'statistic')).capitalize()} by {by}"
     return Chart(
         name,
         f"{title}, {len(points)} values",
-        "Point: mean; line: its 95% interval; dashed: all texts.",
-        style.finished(layers, title, "mean a text, with its interval", 26 * len(points) + 20, right=50),
+        f"Point: {text(breakdown, 'centre')}; line: its 95% interval, copies and groups counted once; dashed: all texts.",
+        style.finished(
+            layers,
+            title,
+            f"{text(breakdown, 'centre')} of a value's texts, with its interval",
+            26 * len(points) + 20,
+            right=50,
+        ),
     )
 
 
-def breakdown_rows(breakdown: Plain) -> list[tuple[str, float, float | None, float | None, float | None]]:
-    """(value, rows, mean, low, high) of each value of a breakdown."""
-    columns = [_entries(breakdown, key) for key in ("rows", "means", "low", "high")]
+Row = tuple[str, float, float | None, float | None, float | None]
+
+
+def breakdown_rows(breakdown: Plain) -> list[Row]:
+    """(value, rows, middle, low, high) of each value; the breakdown's ``centre`` says what the middle is."""
+    columns = [_entries(breakdown, key) for key in ("rows", "estimates", "low", "high")]
     names = texts(breakdown, "values")
     if any(len(column) != len(names) for column in columns):
         return []
     return [
-        (name, float(count or 0), mean, low, high)
-        for name, count, mean, low, high in zip(names, *columns, strict=True)
+        (name, float(count or 0), middle, low, high)
+        for name, count, middle, low, high in zip(names, *columns, strict=True)
     ]
+
+
+def by_title(by: str) -> str:
+    """What a breakdown is by, as a reader knows it."""
+    return "class" if by == "label" else style.short(by)
 
 
 def statistic_title(name: str) -> str:
@@ -261,6 +267,12 @@ def _share_axis(high: float, title: str) -> Any:
             format=".0%",
         ),
     )
+
+
+def _amount_axis(high: float, middle: str) -> Any:
+    axis = _share_axis(high, f"{middle} of the period's texts")
+    axis.axis.format = ",.3~r"
+    return axis
 
 
 def _colours(labels: Sequence[str]) -> Any:

@@ -17,7 +17,6 @@ from crossover.report.page import (
     Bullets,
     Code,
     Facts,
-    Fold,
     Notice,
     Page,
     Picture,
@@ -32,6 +31,8 @@ from crossover.report.visible_text import visible
 STAGES = {"raw": "raw", "split": "after the split", "model": "after a model"}
 DRAWN = 2
 """Statistics drawn for each way of breaking down; the table has all."""
+BESIDE = 6
+"""Values that stand side by side in a table, the statistics below one another."""
 QUANTILES = ("least", "5%", "25%", "median", "75%", "95%", "most")
 
 
@@ -56,19 +57,33 @@ def look_page(found: Plain, browser: Browser, charts: Sequence[Chart]) -> Page:
 def look_charts(found: Plain) -> list[Chart]:
     """The figures of the page, each under its own name."""
     made = [figures.balance_chart(found), figures.lengths_chart(found)]
-    means = {text(row, "name"): number(row, "mean") for row in rows(found, "statistics")}
+    middles = {
+        centre: {text(row, "name"): number(row, centre) for row in rows(found, "statistics")}
+        for centre in ("mean", "median")
+    }
     for place, by in enumerate(_ways(found)):
-        made.append(figures.time_chart(found, by, f"look_time_{place}"))
-        for k, breakdown in enumerate(_widest([b for b in rows(found, "breakdowns") if text(b, "by") == by])):
-            overall = means.get(text(breakdown, "statistic"))
-            made.append(figures.statistic_chart(breakdown, f"look_by_{place}_{k}", overall))
+        listed = [b for b in rows(found, "breakdowns") if text(b, "by") == by]
+        shares = _drawn_shares(found, listed)
+        timed = any(text(b, "kind").startswith("time") for b in listed)
+        if timed:
+            made.append(figures.time_chart(shares, f"look_shares_{place}", "The classes over time"))
+        elif shares:
+            made.append(figures.statistic_chart(shares[-1], f"look_shares_{place}", None))
+        for k, breakdown in enumerate(_widest([b for b in listed if b not in shares and not _of_class(b)])):
+            title = figures.statistic_title(text(breakdown, "statistic")).capitalize()
+            overall = middles.get(text(breakdown, "centre"), {}).get(text(breakdown, "statistic"))
+            made.append(
+                figures.time_chart([breakdown], f"look_by_{place}_{k}", f"{title} over time")
+                if timed
+                else figures.statistic_chart(breakdown, f"look_by_{place}_{k}", overall)
+            )
     return [chart for chart in made if chart is not None]
 
 
 def look_tables(found: Plain) -> list[Table]:
     """The tables of a look without texts, for a terminal or a spreadsheet."""
     made = [balance_table(found), statistics_table(found), duplicate_table(found), word_table(found)]
-    made += [breakdown_table(found, by) for by in _ways(found)]
+    made += breakdown_tables(found, "label")
     return [table for table in made if table.rows]
 
 
@@ -126,12 +141,9 @@ def _sections(found: Plain, browser: Browser, charts: dict[str, Chart]) -> list[
         ),
     ]
     for place, by in enumerate(_ways(found)):
-        drawn = pictures(f"look_time_{place}", *(f"look_by_{place}_{k}" for k in range(DRAWN)))
-        shares = share_table(found, by)
-        blocks = [*drawn, *_table(breakdown_table(found, by))]
-        if shares.rows:
-            blocks.append(Fold("Classes by value", (shares,)))
-        made.append((f"By {short(by)}", f"by-{_letters(place)}", blocks))
+        drawn = pictures(f"look_shares_{place}", *(f"look_by_{place}_{k}" for k in range(DRAWN)))
+        tables = [table for table in breakdown_tables(found, by) if table.rows]
+        made.append((f"By {figures.by_title(by)}", f"by-{_letters(place)}", [*drawn, *tables]))
     made += [
         ("Words a class over-uses", "words", _table(word_table(found))),
         ("Duplicates", "duplicates", _duplicates(found)),
@@ -189,48 +201,39 @@ def statistics_table(found: Plain) -> Table:
     return Table("What the texts are made of", columns, tuple(made))
 
 
-def breakdown_table(found: Plain, by: str) -> Table:
-    """One row a value, one column a statistic: the mean with its interval below in the figure."""
-    chosen = [b for b in rows(found, "breakdowns") if text(b, "by") == by and figures.breakdown_rows(b)]
-    values: dict[str, dict[str, Cell]] = {}
+def breakdown_tables(found: Plain, by: str) -> list[Table]:
+    """Statistics of the texts by value, and the share of each class by value."""
+    listed = [b for b in rows(found, "breakdowns") if text(b, "by") == by]
+    title = figures.by_title(by)
+    statistics = [b for b in listed if not _of_class(b)]
+    shares = [b for b in listed if _of_class(b)]
+    return [
+        _breakdown_table(f"The texts by {title}: mean or median [95% interval]", title, statistics),
+        _breakdown_table(f"The classes by {title}: share [95% interval]", title, shares),
+    ]
+
+
+def _breakdown_table(caption: str, by: str, breakdowns: Sequence[Plain]) -> Table:
+    """One row a value; one row a statistic where the values are few enough to stand side by side."""
+    cells: dict[str, list[str | None]] = {}
     counts: dict[str, float] = {}
-    for breakdown in chosen:
-        for value, count, mean, low, high in figures.breakdown_rows(breakdown):
-            counts[value] = count
-            values.setdefault(value, {})[text(breakdown, "statistic")] = _with_interval(mean, low, high)
-    names = [text(b, "statistic") for b in chosen]
-    made: list[tuple[Cell, ...]] = [
-        (value, counts[value], *(cells.get(name) for name in names)) for value, cells in values.items()
+    for k, breakdown in enumerate(breakdowns):
+        for value, count, middle, low, high in figures.breakdown_rows(breakdown):
+            counts.setdefault(value, count)
+            cells.setdefault(value, [None] * len(breakdowns))[k] = _with_interval(middle, low, high)
+    names = [
+        figures.statistic_title(text(breakdown, "statistic"))
+        + (", median" if text(breakdown, "centre") == "median" else "")
+        for breakdown in breakdowns
     ]
-    columns = (
-        Column(short(by)),
-        Column("rows", "count"),
-        *(Column(figures.statistic_title(name)) for name in names),
-    )
-    return Table(f"Statistics by {short(by)}: mean [95% interval]", columns, tuple(made), shape="figures")
-
-
-def share_table(found: Plain, by: str) -> Table:
-    """The share of each class by value of a column."""
-    made: list[tuple[Cell, ...]] = [
-        (
-            text(row, "value"),
-            text(row, "label"),
-            number(row, "rows"),
-            number(row, "share"),
-            (number(row, "low"), number(row, "high")),
-        )
-        for row in rows(found, "shares")
-        if text(row, "by") == by
-    ]
-    columns = (
-        Column(short(by)),
-        Column("class"),
-        Column("rows of the value", "count"),
-        Column("share", "score"),
-        Column("95% interval", "interval"),
-    )
-    return Table(f"Classes by {short(by)}", columns, tuple(made))
+    made: list[tuple[Cell, ...]]
+    if len(cells) <= BESIDE:
+        columns = [Column("of a text"), *(Column(f"{short(v, 24)} ({counts[v]:,.0f} rows)") for v in cells)]
+        made = [(name, *(column[k] for column in cells.values())) for k, name in enumerate(names)]
+    else:
+        columns = [Column(by), Column("rows", "count"), *(Column(name) for name in names)]
+        made = [(value, counts[value], *row) for value, row in cells.items()]
+    return Table(caption, tuple(columns), tuple(made) if cells else (), shape="figures")
 
 
 def word_table(found: Plain) -> Table:
@@ -239,10 +242,9 @@ def word_table(found: Plain) -> Table:
         (
             text(row, "class"),
             text(row, "word"),
-            number(row, "inside"),
-            number(row, "outside"),
+            number(row, "share"),
+            number(row, "share_of_others"),
             number(row, "z"),
-            number(row, "p"),
         )
         for row in rows(found, "words")
     ]
@@ -252,9 +254,11 @@ def word_table(found: Plain) -> Table:
         Column("share of its texts", "score"),
         Column("share of the others", "score"),
         Column("z", "quantity"),
-        Column("P, corrected", "quantity"),
     )
-    return Table("Words a class over-uses", columns, tuple(made), text(found, "words_note"))
+    note = (
+        "z: weighted log-odds ratio over its standard error, over texts that hold the word; it tests nothing."
+    )
+    return Table("Words a class over-uses", columns, tuple(made), note)
 
 
 def duplicate_table(found: Plain) -> Table:
@@ -302,8 +306,8 @@ def _rows_intro(found: Plain) -> Block:
     listed = ", ".join(f"{name} {value}" for name, value in flat(counts))
     return Prose(
         f"Why a row is here: {listed}. The rows marked random are a uniform sample of all rows: start with "
-        "them, and count what you see. Oddness says how far a text's words, characters and make-up lie from the "
-        "others'; it orders rows and tests nothing. " + text(mapping(found, "shown"), "note")
+        "them, and count what you see. Oddness says how far a text's words, characters and make-up lie "
+        "from the others'; it orders rows and tests nothing. " + text(mapping(found, "shown"), "note")
     )
 
 
@@ -330,9 +334,20 @@ def _looks(found: Plain) -> list[Block]:
 
 
 def _ways(found: Plain) -> list[str]:
-    """The columns statistics are broken down by, classes first."""
-    ways = dict.fromkeys(text(row, "by") for row in [*rows(found, "breakdowns"), *rows(found, "shares")])
-    return sorted(ways, key=lambda by: (by not in ("class", "label"), list(ways).index(by)))
+    """What the texts are broken down by, in the order of the breakdowns: the class first."""
+    return list(dict.fromkeys(text(row, "by") for row in rows(found, "breakdowns")))
+
+
+def _of_class(breakdown: Plain) -> bool:
+    return text(breakdown, "statistic").startswith("share of ")
+
+
+def _drawn_shares(found: Plain, listed: Sequence[Plain]) -> list[Plain]:
+    """Shares of the largest classes; of two classes the rarer, the other is its mirror image."""
+    largest = [text(row, "label") for row in rows(found, "balance")][: figures.LINES]
+    wanted = largest[1:] if len(largest) == 2 else largest
+    by_class = {text(b, "statistic").removeprefix("share of "): b for b in listed if _of_class(b)}
+    return [by_class[label] for label in wanted if label in by_class]
 
 
 def _widest(breakdowns: list[Plain]) -> list[Plain]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossover.data.corpus import Corpus
-from crossover.look.class_shares import class_shares
 from crossover.look.finding import Finding
 from crossover.look.look_over import Looked
 from crossover.measure.interval import wilson
@@ -45,9 +45,10 @@ def summary(corpus: Corpus, looked: Looked, findings: Sequence[Finding], mask: b
         "statistics": [_statistic(name, values) for name, values in numbers.items()],
         "languages": _counted(looked.statistics.languages),
         "scripts": _counted(looked.statistics.scripts),
-        "breakdowns": [_masked(breakdown.to_json(), "values", mask) for breakdown in looked.breakdowns],
-        "shares": [_masked(share.to_json(), "value", mask) for share in class_shares(corpus)],
-        "words": list(looked.vocabulary),
+        "breakdowns": [_masked(breakdown.to_json(), mask) for breakdown in looked.breakdowns],
+        "words": [
+            {"class": label, **word.to_json()} for label, words in looked.vocabulary.items() for word in words
+        ],
         "clusters": cluster_rows(corpus, looked.clusters),
     }
 
@@ -104,9 +105,9 @@ def cluster_rows(corpus: Corpus, clusters: Mapping[str, str]) -> list[Json]:
 def _statistic(name: str, values: NDArray[np.generic]) -> Json:
     numbers = np.asarray(values, np.float64)
     if not len(numbers):
-        return {"name": name, "mean": None, "quantiles": []}
+        return {"name": name, "mean": None, "median": None, "quantiles": []}
     quantiles = [float(value) for value in np.quantile(numbers, QUANTILES)]
-    return {"name": name, "mean": float(numbers.mean()), "quantiles": quantiles}
+    return {"name": name, "mean": float(numbers.mean()), "median": quantiles[3], "quantiles": quantiles}
 
 
 def _counted(names: Sequence[str]) -> list[Json]:
@@ -115,10 +116,8 @@ def _counted(names: Sequence[str]) -> list[Json]:
     return [{"name": name, "rows": rows, "share": rows / len(names)} for name, rows in ordered]
 
 
-def _masked(plain: Mapping[str, object], key: str, mask: bool) -> Json:
-    """The plain values with addresses and numbers out of the data's own values."""
-    if not mask or plain.get("kind") == "time":
-        return dict(plain)
-    value = plain[key]
-    hidden = [masked(str(entry)) for entry in value] if isinstance(value, list) else masked(str(value))
-    return {**plain, key: hidden}
+def _masked(breakdown: Json, mask: bool) -> Json:
+    """The breakdown with addresses and numbers out of the names of categories and groups."""
+    if not mask or breakdown["kind"] not in ("category", "group"):
+        return breakdown
+    return {**breakdown, "values": [masked(str(value)) for value in cast(Sequence[str], breakdown["values"])]}

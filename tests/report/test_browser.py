@@ -55,7 +55,7 @@ def test_what_hides_in_a_text_is_named_and_the_text_is_not_cut_for_it() -> None:
 
 def test_without_scripts_the_first_rows_stand_there_as_a_table() -> None:
     root = html5lib.parse(page(Browser("Rows", FACETS, rows(500, "w" * 1_000))), namespaceHTMLElements=False)
-    (table,) = [t for t in root.iter("table")]
+    (table,) = root.iter("table")
     lines = list(table.find("tbody").iter("tr"))
     assert len(lines) == FIRST
     cells = ["".join(cell.itertext()) for cell in lines[3].iter("td")]

@@ -15,6 +15,7 @@ from crossover.report.masked_text import masked
         ("call 08715203652 or +44 (0)20 7946-0018!", "call ‹number› or ‹number›!"),
         ("see https://a.example/x?y=1 and www.b.example", "see ‹link› and ‹link›"),
         ("in 2003 it cost 150 pounds, 4 u @ 8", "in 2003 it cost 150 pounds, 4 u @ 8"),
+        ("card 4111111111111111, row 01bb410602d22da5-2", "card ‹number›, row 01bb410602d22da5-2"),
         ("", ""),
     ],
 )
@@ -22,10 +23,8 @@ def test_addresses_links_and_long_numbers_are_masked_and_the_rest_stays(text: st
     assert masked(text) == shown
 
 
-@pytest.mark.parametrize(
-    "text", ["a" * 200_000, "a@" * 100_000, "1 " * 100_000, "a.b-" * 50_000, "@ . " * 50_000]
-)
-def test_no_text_makes_it_slow(text: str) -> None:
+@pytest.mark.parametrize("piece", ["a", "a@", "1 ", "a.b-", "@ . ", "a @ b . "])
+def test_no_text_makes_it_slow(piece: str) -> None:
     begun = time.process_time()
-    masked(text)
+    masked(piece * 50_000)
     assert time.process_time() - begun < 2

@@ -196,7 +196,8 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
     return Chart(
         name,
         f"{title}, {len(points)} values",
-        f"Point: {text(breakdown, 'centre')}; line: its 95% interval, copies and groups counted once; dashed: all texts.",
+        f"Point: {text(breakdown, 'centre')}; line: its 95% interval, copies and groups counted once; "
+        "dashed: all texts.",
         style.finished(
             layers,
             title,

@@ -27,12 +27,15 @@ from crossover.report.finding_table import mirror_rows
 from crossover.report.look_page import look_charts, look_page, look_tables
 from crossover.report.look_rows import Beside, ModelSaid, look_rows
 from crossover.report.look_summary import summary
-from crossover.report.masked_text import masked
+from crossover.report.masked_text import masked, masked_values
 from crossover.report.tables import Table
 from crossover.split.split import Split
 
 PARTS = {"train": ("train",), "validation": ("select", "calibrate"), "test": ("test",)}
 """Rows a model's predictions are shown of (``look.part``)."""
+
+SAID_OF_DATA = ("findings", "clusters", "words")
+"""What of a summary may quote the data, apart from the names of values."""
 
 ODD_BY = {
     "characters": "characters",
@@ -50,7 +53,8 @@ class Look:
     """What is asked of a look: ``stage`` raw or split, or a ``run`` (and another, ``against``).
 
     ``part``: whose predictions are shown. ``rows``: rows on the page, ``each``: of each kind at most;
-    ``seed``: of the random sample. ``characters``: of a text at most. ``mask``: addresses and numbers out.
+    ``seed``: of the random sample. ``characters``: of a text at most. ``mask``: addresses and numbers out of
+    what is shown; findings.json keeps ids.
     ``by``, ``expertise``, ``found``, ``decided``: who looked, free text, and what came of it.
     ``wandb_texts``: findings go to W&B with what they quote of the data.
 
@@ -139,8 +143,10 @@ def look_at(
         "note": note,
         "ids": ids,
     }
-    charts = look_charts(found)
-    html = look_page(_with_texts(found, corpus, asked.mask), browser, charts).html()
+    firsts = [str(row["first"]) for row in cast(Sequence[Mapping[str, object]], found["clusters"])]
+    shown = {**found, **{key: masked_values(found[key]) for key in SAID_OF_DATA}} if asked.mask else found
+    charts = look_charts(shown)
+    html = look_page(_with_texts(shown, corpus, firsts, asked.mask), browser, charts).html()
     plain = json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False)
     store.save_look(
         corpus.fingerprint, name, {"findings.json": plain.encode("utf-8"), "page.html": html.encode("utf-8")}
@@ -149,7 +155,7 @@ def look_at(
     mirror_look(mirror, found, corpus.fingerprint, name, store)
     text = [facet.title for facet in browser.facets].index("text")
     examples = [(str(row[0] or "–"), str(row[text])) for row in browser.rows[:5]]
-    return LookReport(folder / "page.html", found, look_tables(found), examples)
+    return LookReport(folder / "page.html", shown, look_tables(shown), examples)
 
 
 def mirror_look(
@@ -229,10 +235,12 @@ def _found(
     return found, beside, browsed
 
 
-def _with_texts(found: Mapping[str, object], corpus: Corpus, mask: bool) -> dict[str, object]:
+def _with_texts(
+    found: Mapping[str, object], corpus: Corpus, firsts: Sequence[str], mask: bool
+) -> dict[str, object]:
     """What the page shows and findings.json does not hold: a text of each cluster of copies."""
     clusters = cast(Sequence[Mapping[str, object]], found["clusters"])
-    texts = [corpus.texts[corpus.row_of[str(cluster["first"])]][:400] for cluster in clusters]
+    texts = [corpus.texts[corpus.row_of[first]][:400] for first in firsts]
     shown = [masked(text) if mask else text for text in texts]
     return {**found, "clusters": [{**c, "text": text} for c, text in zip(clusters, shown, strict=True)]}
 

@@ -6,7 +6,7 @@ Signed: 'look.by="Ann, fraud analyst"' 'look.found="..."' 'look.decided="..."'
 """
 
 from crossover.compose import DONE, Composed, command, made_of
-from crossover.report.terminal import print_card, print_look, working
+from crossover.report.terminal import print_card, print_look, progress
 
 
 def task(composed: Composed) -> int:
@@ -21,8 +21,9 @@ def task(composed: Composed) -> int:
     else:
         corpus = composed.corpus
         split = composed.split if asked.stage == "split" else None
-    with working("counting, and looking for near-duplicates"):
-        report = look_at(asked, corpus, split, records, store, composed.invocation, composed.mirror)
+    with progress() as bars:
+        told = composed.invocation, composed.mirror, bars.on_step
+        report = look_at(asked, corpus, split, records, store, *told)
     print_card(corpus.name, len(corpus), corpus.card.to_json())
     print_look(report.found, report.tables, report.examples)
     print(f"corpus: {store.root / 'corpora' / corpus.fingerprint}")

@@ -145,6 +145,7 @@ def _sections(found: Plain, browser: Browser, charts: dict[str, Chart]) -> list[
         tables = [table for table in breakdown_tables(found, by) if table.rows]
         made.append((f"By {figures.by_title(by)}", f"by-{_letters(place)}", [*drawn, *tables]))
     made += [
+        ("Set against each other", "contrasts", _table(contrast_table(found))),
         ("Words a class over-uses", "words", _table(word_table(found))),
         ("Duplicates", "duplicates", _duplicates(found)),
         ("Rows", "rows", [_rows_intro(found), browser]),
@@ -267,9 +268,9 @@ def duplicate_table(found: Plain) -> Table:
     texts_too = any("text" in row for row in clusters)
     made: list[tuple[Cell, ...]] = [
         (
-            text(row, "first"),
+            text(row, "name"),
             number(row, "rows"),
-            text(row, "labels"),
+            _counts(mapping(row, "labels")),
             *([text(row, "text")] if texts_too else []),
         )
         for row in clusters
@@ -278,6 +279,37 @@ def duplicate_table(found: Plain) -> Table:
     columns = (Column("first row"), Column("rows", "count"), Column("classes"), *last)
     note = "To see a cluster whole, search the rows below for its first row; the column copy of names it."
     return Table("The largest clusters of near-copies", columns, tuple(made), note)
+
+
+def contrast_table(found: Plain) -> Table:
+    """Every statistic at one value of a column against another, as asked for."""
+    made: list[tuple[Cell, ...]] = []
+    for row in rows(found, "contrasts"):
+        means = numbers(row, "means")
+        if len(means) == 2:
+            made.append(
+                (
+                    figures.statistic_title(text(row, "statistic")),
+                    f"{text(row, 'by')}: {text(row, 'first')} against {text(row, 'second')}",
+                    *means,
+                    _with_interval(number(row, "difference"), number(row, "low"), number(row, "high")),
+                    number(row, "p_value"),
+                )
+            )
+    columns = (
+        Column("of a text"),
+        Column("values"),
+        Column("mean of the first", "quantity"),
+        Column("of the second", "quantity"),
+        Column("difference [95% interval]"),
+        Column("P", "quantity"),
+    )
+    note = "P of each line by itself: of twenty lines one is below .05 by chance."
+    return Table("Two values set against each other", columns, tuple(made), note)
+
+
+def _counts(labels: Plain) -> str:
+    return ", ".join(f"{short(name, 24)} {value}" for name, value in flat(labels, 8))
 
 
 def _table(table: Table) -> list[Block]:

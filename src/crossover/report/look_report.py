@@ -7,7 +7,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +18,7 @@ from crossover.data.corpus import Corpus
 from crossover.look.browse import Browsed, Parted, Said, browse, evidence_rows, parted
 from crossover.look.finding import Finding
 from crossover.look.oddness import oddness
+from crossover.look.similar_pairs import OnProgress
 from crossover.record import ledger
 from crossover.record.look_log import LookNote, looks_of, note_look
 from crossover.record.run_record import RunRecord
@@ -34,7 +35,7 @@ from crossover.split.split import Split
 PARTS = {"train": ("train",), "validation": ("select", "calibrate"), "test": ("test",)}
 """Rows a model's predictions are shown of (``look.part``)."""
 
-SAID_OF_DATA = ("findings", "clusters", "words")
+SAID_OF_DATA = ("findings", "clusters", "contrasts", "words")
 """What of a summary may quote the data, apart from the names of values."""
 
 ODD_BY = {
@@ -55,6 +56,7 @@ class Look:
     ``part``: whose predictions are shown. ``rows``: rows on the page, ``each``: of each kind at most;
     ``seed``: of the random sample. ``characters``: of a text at most. ``mask``: addresses and numbers out of
     what is shown; findings.json keeps ids.
+    ``contrast``: column -> two of its values to be set against each other.
     ``by``, ``expertise``, ``found``, ``decided``: who looked, free text, and what came of it.
     ``wandb_texts``: findings go to W&B with what they quote of the data.
 
@@ -71,6 +73,7 @@ class Look:
     seed: int = 0
     characters: int = 2_000
     mask: bool = False
+    contrast: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by: str = ""
     expertise: str = ""
     found: str = ""
@@ -89,6 +92,12 @@ class Look:
         for name, least in (("rows", 1), ("each", 0), ("characters", 50)):
             if getattr(self, name) < least:
                 raise BadInput(f"look.{name}={getattr(self, name)}: expected {least} or more")
+        for column, pair in self.contrast.items():
+            if isinstance(pair, str) or len(pair) != 2:
+                raise BadInput(
+                    f"look.contrast.{column}={pair!r}: expected two values of it, "
+                    "as in '+look.contrast={domain: [.edu, .com]}'"
+                )
 
     @property
     def runs(self) -> list[str]:
@@ -114,6 +123,7 @@ def look_at(
     store: Store,
     command: str,
     mirror: WandbMirror,
+    on_step: OnProgress | None = None,
 ) -> LookReport:
     """Make the page of a look and note it; with ``found`` or ``decided`` where the page exists, note only.
 
@@ -132,7 +142,7 @@ def look_at(
     models = [_said_by(record, corpus, split, asked.part) for record in records]
     if models and asked.part == "test" and split is not None:
         ledger.note_look(store.root, split.test_fingerprint, f"look-{name}", "rows by a model's scores")
-    found, beside, browsed = _found(asked, corpus, split, records, models, store, command)
+    found, beside, browsed = _found(asked, corpus, split, records, models, store, command, on_step)
     browser, note = look_rows(corpus, browsed, beside, asked.characters, asked.mask)
     ids = [corpus.ids[row] for row in browsed.rows[: len(browser.rows)]]
     kinds = Counter(kind for row in browsed.rows[: len(ids)] for kind in browsed.kinds[row])
@@ -143,7 +153,7 @@ def look_at(
         "note": note,
         "ids": ids,
     }
-    firsts = [str(row["first"]) for row in cast(Sequence[Mapping[str, object]], found["clusters"])]
+    firsts = [str(row["name"]) for row in cast(Sequence[Mapping[str, object]], found["clusters"])]
     shown = {**found, **{key: masked_values(found[key]) for key in SAID_OF_DATA}} if asked.mask else found
     charts = look_charts(shown)
     html = look_page(_with_texts(shown, corpus, firsts, asked.mask), browser, charts).html()
@@ -178,12 +188,14 @@ def _found(
     models: Sequence[ModelSaid],
     store: Store,
     command: str,
+    on_step: OnProgress | None,
 ) -> tuple[dict[str, object], Beside, Browsed]:
     from crossover.look.family import as_family
-    from crossover.look.look_over import look_over
+    from crossover.look.whole_look import look_over
     from crossover.split.audit import audit
 
-    looked = look_over(corpus)
+    against = {column: (pair[0], pair[1]) for column, pair in asked.contrast.items()}
+    looked = look_over(corpus, against=against, on_progress=on_step)
     findings: list[Finding] = list(looked.findings)
     part_of: dict[int, str] = {}
     if split is not None:
@@ -191,7 +203,7 @@ def _found(
         part_of = {corpus.row_of[id_]: part for part, ids in split.parts.items() for id_ in ids}
     numbers = looked.statistics.numbers
     odd = oddness(corpus.texts, {title: numbers[name] for name, title in ODD_BY.items()})
-    cluster_of = {corpus.row_of[id_]: name for id_, name in looked.clusters.items()}
+    cluster_of = {corpus.row_of[id_]: name for id_, name in looked.cluster_of.items()}
     apart: Parted | None = parted(models[0].said, models[1].said) if len(models) == 2 else None
     beside = Beside(np.asarray(numbers["characters"], float), odd, cluster_of, part_of, models, apart)
     browsed = browse(
@@ -270,6 +282,7 @@ def _name(asked: Look, split: Split | None, records: Sequence[RunRecord]) -> str
         "split": split.fingerprint if split is not None else "",
         "runs": [record.digest for record in records],
         **{key: getattr(asked, key) for key in ("part", "rows", "each", "seed", "characters", "mask")},
+        "contrast": {column: list(pair) for column, pair in asked.contrast.items()},
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode("utf-8")).hexdigest()[:12]
     return f"{_stage(asked)}-{digest}"

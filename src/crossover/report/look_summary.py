@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crossover.data.corpus import Corpus
 from crossover.look.finding import Finding
-from crossover.look.look_over import Looked
+from crossover.look.whole_look import Looked
 from crossover.measure.interval import wilson
 from crossover.report.masked_text import masked
 
@@ -49,7 +49,8 @@ def summary(corpus: Corpus, looked: Looked, findings: Sequence[Finding], mask: b
         "words": [
             {"class": label, **word.to_json()} for label, words in looked.vocabulary.items() for word in words
         ],
-        "clusters": cluster_rows(corpus, looked.clusters),
+        "clusters": [cluster.to_json() for cluster in looked.clusters[:CLUSTERS]],
+        "contrasts": [contrast.to_json() for contrast in looked.contrasts],
     }
 
 
@@ -85,21 +86,6 @@ def length_histogram(corpus: Corpus, words: NDArray[np.generic]) -> Json:
         inside = np.histogram(own, np.array(starts) - 0.5)[0]
         classes.append({"label": label, "shares": [float(share) for share in inside / len(own)]})
     return {"bins": bins, "classes": classes, "hidden": len(counts) - len(shown)}
-
-
-def cluster_rows(corpus: Corpus, clusters: Mapping[str, str]) -> list[Json]:
-    """The largest clusters of near-copies: their first row's id, rows, and rows of each class."""
-    label = dict(zip(corpus.ids, corpus.labels, strict=True))
-    members: dict[str, list[str]] = {}
-    for id_, name in clusters.items():
-        members.setdefault(name, []).append(id_)
-    largest = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))[:CLUSTERS]
-    made: list[Json] = []
-    for name, ids in largest:
-        counts = Counter(str(label[id_] or "(no label)") for id_ in ids)
-        held = ", ".join(f"{value} {rows}" for value, rows in sorted(counts.items()))
-        made.append({"first": name, "rows": len(ids), "labels": held})
-    return made
 
 
 def _statistic(name: str, values: NDArray[np.generic]) -> Json:

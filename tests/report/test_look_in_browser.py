@@ -1,4 +1,4 @@
-"""The rows of a look in a real browser: search, filters, sorting and leaves work, and hostile rows do nothing."""
+"""The rows of a look in a real browser: search, filters, sorting work, and hostile rows do nothing."""
 
 from __future__ import annotations
 
@@ -173,10 +173,13 @@ def test_filters_and_search_hold_together_and_are_cleared(tab: Tab, benign: Path
         "longest (500)",
         "random (500)",
     ]
-    choose = "const s = document.querySelectorAll('select')[%d]; s.value = '%d'; s.dispatchEvent(new Event('change'))"
+    choose = (
+        "{const s = document.querySelectorAll('select')[%d];"
+        "s.value = '%d'; s.dispatchEvent(new Event('change'))}"
+    )
     tab.value(choose % (0, 1))
     assert tab.said().startswith("1000 of 5000") and set(tab.shown(0)) == {"spam"}
-    tab.value("{" + choose % (1, 1) + "}")
+    tab.value(choose % (1, 1))
     assert tab.said().startswith("500 of 5000")
     tab.type("number 40. ")
     assert tab.shown(5) == ["id-0040"]
@@ -249,10 +252,8 @@ def test_hostile_rows_open_quietly_and_do_nothing(tab: Tab, tmp_path: Path) -> N
     assert tab.value("document.title") == "t"
     kinds = set(tab.value("[...document.querySelectorAll('table.rows tbody *')].map((e) => e.tagName)"))
     assert kinds <= {"TR", "TD", "SPAN", "BUTTON"}
-    names = tab.value(
-        "[...document.querySelectorAll('.browser *')].flatMap((e) => e.getAttributeNames()).filter((n) => /^on|src|href|style/.test(n))"
-    )
-    assert names == []
+    names = tab.value("[...document.querySelectorAll('.browser *')].flatMap((e) => e.getAttributeNames())")
+    assert not [name for name in names if name.startswith("on") or name in ("src", "href", "style")]
     assert tab.named("Page.javascriptDialogOpening", "Runtime.exceptionThrown", "Log.entryAdded") == []
     asked = [event["params"]["request"]["url"] for event in tab.named("Network.requestWillBeSent")]
     assert asked == [page.as_uri()], "the page itself and nothing else"

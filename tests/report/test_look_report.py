@@ -130,11 +130,15 @@ def test_after_a_model_the_worst_validation_rows_are_those_of_its_predictions(mo
     worst = {said.ids[k] for k in right.argsort(kind="stable")[:5]}
     assert {id_ for id_, why in rows.items() if "worst" in why} == worst
     other = records[1].predictions.rows(said.ids)
-    alone = {i for i, a, b in zip(said.ids, said.predicted_index == said.gold_index,
-                                  other.predicted_index == other.gold_index, strict=True) if a != b}  # fmt: skip
-    assert {
-        i for i, one in zip(column(data, "id"), column(data, "only one right"), strict=True) if one == "yes"
-    } == alone
+    hits = zip(
+        said.ids,
+        said.predicted_index == said.gold_index,
+        other.predicted_index == other.gold_index,
+        strict=True,
+    )
+    alone = {id_ for id_, one, two in hits if one != two}
+    marked = zip(column(data, "id"), column(data, "only one right"), strict=True)
+    assert {id_ for id_, one in marked if one == "yes"} == alone and alone
     parts = dict(zip(column(data, "id"), column(data, "part"), strict=True))
     asked = [facet["title"] for facet in data["facets"] if facet["title"].endswith("says")]
     assert len(asked) == 2
@@ -152,7 +156,7 @@ def test_a_look_at_the_test_by_scores_is_counted_as_one_and_said(modelled: Any) 
 
 
 def test_a_run_of_another_corpus_is_refused(modelled: Any, tmp_path: Path) -> None:
-    store, _, _, records = modelled
+    records = modelled[3]
     other = toy_corpus(60, seed=9)
     with pytest.raises(BadInput, match="only where both are the same"):
         look(Store(tmp_path), other, toy_split(other), records[:1], run=records[0].digest)

@@ -12,7 +12,8 @@ from crossover.report.looked import looked_line, looked_numbers, with_looks
 from crossover.report.verdict_page import verdict_page
 
 CORPUS, SPLIT = "0" * 16, "1" * 16
-STUDY = "python scripts/study.py study=compare data=sms_spam data.path=a.parquet store=st study.seeds=2 split.seed=1"
+DATA = "data=sms_spam data.path=a.parquet store=st"
+STUDY = f"python scripts/study.py study=compare {DATA} study.seeds=2 split.seed=1"
 
 
 def text_of(numbers: dict[str, object]) -> str:
@@ -30,7 +31,7 @@ def test_nothing_looked_at_is_said_with_the_commands_to_do_so(tmp_path: Path) ->
         "Looked at: raw not yet; after the split not yet; after a model not yet."
     )
     said = text_of({"looked": looked})
-    kept = "python scripts/look.py data=sms_spam data.path=a.parquet store=st split.seed=1"
+    kept = f"python scripts/look.py {DATA} split.seed=1"
     assert f"{kept} look.stage=split" in said and "study" not in looked["commands"]["raw"]
     assert "python scripts/look.py store=st look.run=r1" in said
 

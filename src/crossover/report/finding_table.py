@@ -19,6 +19,9 @@ COLUMNS = (
     Column("code"),
 )
 
+LEAST_P = 1e-300
+"""Shown for a P that is smaller: it is not 0, the arithmetic ends there."""
+
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 """What ``repr`` makes of a text: so titles quote ids, labels and words of the data."""
 
@@ -33,13 +36,14 @@ def finding_table(caption: str, findings: Sequence[Plain]) -> Table:
     made: list[tuple[Cell, ...]] = []
     for finding in sorted_findings(findings):
         p = number(mapping(finding, "evidence"), "p_holm")
+        p = number(finding, "p_value") if p is None else p
         made.append(
             (
                 text(finding, "severity", "–"),
                 text(finding, "title", "–"),
                 evidence_line(finding),
                 text(finding, "remedy", "–"),
-                number(finding, "p_value") if p is None else p,
+                p if p is None else max(p, LEAST_P),
                 text(finding, "code", "–"),
             )
         )

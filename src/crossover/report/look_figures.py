@@ -12,6 +12,8 @@ from crossover.report.tables import quantity
 
 CLASSES = 24
 """Classes of the balance figure; a table has them all."""
+FEWEST = 5
+"""Rows a period must have to be drawn; the table has all."""
 LINES = 6
 """Classes drawn as lines of one figure, the largest."""
 
@@ -85,7 +87,7 @@ def lengths_chart(plain: Plain) -> Chart | None:
     top = max(max(numbers(row, "shares"), default=0.0) for row in classes)
     made = alt.Chart(style.data(points)).encode(
         x=alt.X("x:O", title="words in a text", sort=bins, axis=alt.Axis(labelAngle=-35, grid=False)),
-        y=_share_axis(1.08 * top, "share of the class's texts"),
+        y=_axis(1.08 * top, "share of the class's texts"),
         color=_colours(labels),
         shape=alt.Shape(
             "class:N",
@@ -120,13 +122,16 @@ def time_chart(breakdowns: Sequence[Plain], name: str, title: str) -> Chart | No
     if len(periods) < 2:
         return None
     names = style.distinct([statistic_title(text(breakdown, "statistic")) for breakdown, _ in series], 30)
-    points = [
+    points: list[dict[str, Any]] = [
         {"x": value, "y": middle, "low": low, "high": high, "class": label}
         for label, (_, listed) in zip(names, series, strict=True)
-        for value, _, middle, low, high in listed
-        if middle is not None
+        for value, count, middle, low, high in listed
+        if middle is not None and count >= FEWEST
     ]
-    ends = [float(v) for _, listed in series for row in listed for v in row[2:5] if v is not None]
+    if not points:
+        return None
+    middles = [point["y"] for point in points]
+    ends = [*middles, *(point["high"] for point in points if point["high"] is not None)]
     shares = all(text(breakdown, "centre") == "share" for breakdown, _ in series)
     by, every = style.short(text(series[0][0], "by")), max(1, len(periods) // 12)
     x = alt.X(
@@ -136,9 +141,14 @@ def time_chart(breakdowns: Sequence[Plain], name: str, title: str) -> Chart | No
         scale=alt.Scale(domain=periods, paddingOuter=0.4),
         axis=alt.Axis(labelAngle=-35, values=periods[::every], grid=False),
     )
-    high = 1.0 if shares and max(ends) > 0.5 else 1.05 * max(ends) or 1.0
+    # One period of few rows may have an interval longer than all the rest: it is cut at the frame.
+    high = 1.0 if shares and max(ends) > 0.5 else 1.05 * min(max(ends), 2 * max(middles)) or 1.0
     middle = text(series[0][0], "centre")
-    axis = _share_axis(high, "share of the period's rows") if shares else _amount_axis(high, middle)
+    axis = (
+        _axis(high, "share of the period's rows")
+        if shares
+        else _axis(high, f"{middle} of the period's texts", ",.3~r")
+    )
     made = alt.Chart(style.data(points)).encode(x=x, color=_colours(names))
     layers = [
         made.mark_line(strokeWidth=1.3, opacity=0.5).encode(y=axis),
@@ -149,7 +159,7 @@ def time_chart(breakdowns: Sequence[Plain], name: str, title: str) -> Chart | No
         name,
         f"{title} over {len(periods)} periods",
         f"Point: {middle} of the period; line: its 95% interval, copies and groups counted once. "
-        "Periods without rows have no point.",
+        f"Periods of under {FEWEST} rows have no point.",
         style.finished(layers, title, f"by {by}", 240),
     )
 
@@ -158,19 +168,27 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
     """One statistic by value with intervals; a line marks the mean or median of all texts."""
     import altair as alt
 
+    statistic, centre = text(breakdown, "statistic"), text(breakdown, "centre")
     shown = [row for row in breakdown_rows(breakdown) if row[2] is not None][:CLASSES]
     if len(shown) < 2:
         return None
     labels = style.distinct([row[0] for row in shown], 40)
     points = [
-        {"y": label, "x": row[2], "low": row[3], "high": row[4], "label": quantity(row[2] or 0.0)}
+        {
+            "y": label,
+            "x": row[2],
+            "low": row[3],
+            "high": row[4],
+            "end": row[2] if row[4] is None else row[4],
+            "label": quantity(row[2] or 0.0),
+        }
         for label, row in zip(labels, shown, strict=True)
     ]
     ends = [float(v) for row in shown for v in row[2:5] if v is not None]
     low, high = style.value_domain([*ends, *([overall] if overall is not None else [])])
     x = alt.X(
         "x:Q",
-        title=f"{text(breakdown, 'centre')}: {statistic_title(text(breakdown, 'statistic'))}",
+        title=statistic_title(statistic) if centre == "share" else f"{statistic_title(statistic)}, {centre}",
         scale=alt.Scale(domain=[low, high + 0.08 * (high - low)], nice=False, zero=False),
         axis=alt.Axis(tickCount=6, format=",.3~r"),
     )
@@ -189,19 +207,18 @@ def statistic_chart(breakdown: Plain, name: str, overall: float | None) -> Chart
     layers += [
         made.mark_rule(color=style.COLOURS[0], strokeWidth=2.4).encode(x="low:Q", x2="high:Q"),
         made.mark_point(filled=True, size=70, color=style.COLOURS[0], opacity=1).encode(x=x),
-        made.mark_text(align="left", dx=8, fontSize=11.5, color=style.INK).encode(x="high:Q", text="label:N"),
+        made.mark_text(align="left", dx=8, fontSize=11.5, color=style.INK).encode(x="end:Q", text="label:N"),
     ]
-    by = by_title(text(breakdown, "by"))
-    title = f"{statistic_title(text(breakdown, 'statistic')).capitalize()} by {by}"
+    title = f"{statistic_title(statistic).capitalize()} by {by_title(text(breakdown, 'by'))}"
     return Chart(
         name,
         f"{title}, {len(points)} values",
-        f"Point: {text(breakdown, 'centre')}; line: its 95% interval, copies and groups counted once; "
-        "dashed: all texts.",
+        f"Point: {centre}; line: its 95% interval, copies and groups counted once"
+        + ("." if overall is None else "; dashed: all texts."),
         style.finished(
             layers,
             title,
-            f"{text(breakdown, 'centre')} of a value's texts, with its interval",
+            f"{centre} of a value's texts, with its interval",
             26 * len(points) + 20,
             right=50,
         ),
@@ -248,7 +265,7 @@ def _entries(plain: Plain, key: str) -> list[float | None]:
     return [number({"x": entry}, "x") for entry in value]
 
 
-def _share_axis(high: float, title: str) -> Any:
+def _axis(high: float, title: str, form: str = ".0%") -> Any:
     import altair as alt
 
     return alt.Y(
@@ -265,15 +282,9 @@ def _share_axis(high: float, title: str) -> Any:
             tickCount=5,
             domain=False,
             ticks=False,
-            format=".0%",
+            format=form,
         ),
     )
-
-
-def _amount_axis(high: float, middle: str) -> Any:
-    axis = _share_axis(high, f"{middle} of the period's texts")
-    axis.axis.format = ",.3~r"
-    return axis
 
 
 def _colours(labels: Sequence[str]) -> Any:

@@ -393,7 +393,8 @@ def _widest(breakdowns: list[Plain]) -> list[Plain]:
         return (max(means) - min(means)) / typical if means and typical > 0 else 0.0
 
     sizes = ("characters", "words", "sentences")
-    ordered = sorted(breakdowns, key=apart, reverse=True)
+    drawn = [breakdown for breakdown in breakdowns if text(breakdown, "statistic") != "blank"]
+    ordered = sorted(drawn, key=apart, reverse=True)
     one_size = next((b for b in ordered if text(b, "statistic") in sizes), None)
     return [b for b in ordered if b is one_size or text(b, "statistic") not in sizes][:DRAWN]
 

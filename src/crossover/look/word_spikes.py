@@ -34,7 +34,7 @@ février mars avril juin juillet août septembre octobre novembre décembre ener
 mayo junio julio agosto septiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno
 luglio settembre ottobre dicembre janeiro fevereiro março maio junho julho setembro outubro novembro
 dezembro januari februari maart mei augustus
-""".split()
+"""
 
 
 @dataclass(frozen=True, order=True)
@@ -58,7 +58,7 @@ def word_spikes(corpus: Corpus, table: WordTable, rows: NDArray[np.int64]) -> li
         table: of the texts of ``rows``, in their order.
         rows: one row of each cluster of copies (dependence.py): a campaign is no spike of its every word.
     """
-    calendar = frozenset(_MONTHS)
+    calendar = frozenset(_MONTHS.split())
     followed = [k for k, word in enumerate(table.words) if word not in calendar and not word.isdigit()]
     findings = []
     for name, kind in corpus.meta.items():

@@ -228,6 +228,7 @@ def test_a_hostile_text_takes_no_longer_than_another(text: str) -> None:
     assert time.process_time() - began < 3
 
 
+@pytest.mark.slow
 def test_33_000_mails_take_seconds(data_folder) -> None:
     table = pq.read_table(data_folder / "enron_spam.parquet")
     texts = [

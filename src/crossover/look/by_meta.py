@@ -43,7 +43,8 @@ def by_meta(corpus: Corpus, statistics: TextStatistics, rows: Rows) -> list[Find
         rows: one row of each cluster of copies (dependence.py).
     """
     if len(rows) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_ROWS])
+        by_id = np.array(sorted(rows.tolist(), key=corpus.ids.__getitem__), np.int64)
+        rows = np.sort(np.random.default_rng(0).permutation(by_id)[:MOST_ROWS])
     labels = [corpus.labels[row] for row in rows.tolist()]
     numbers = {name: values[rows] for name, values in statistics.numbers.items() if name != "blank"}
     findings: list[Finding] = []

@@ -13,8 +13,9 @@ SHORTEST = 30
 """Shorter texts are often alike in length without being cut."""
 WINDOW = 0.1
 """Lengths beside, as a share of the length, that say how many texts to expect."""
-SHARE_FLOOR, TIMES_FLOOR = 0.01, 5.0
-"""Least share of the texts that have the length, and least ratio to the lengths beside it, for a warning."""
+SHARE_FLOOR, TIMES_FLOOR = 0.01, 3.0
+"""Least share of the texts that have the length, and least ratio to the commonest length beside it, for a
+warning: texts of equal words have lengths in steps."""
 
 
 def cut_texts(corpus: Corpus, rows: NDArray[np.int64]) -> list[Finding]:
@@ -43,7 +44,9 @@ def cut_texts(corpus: Corpus, rows: NDArray[np.int64]) -> list[Finding]:
     best = int(np.argmin(p))
     length, count = int(tried[best]), int(counts[tried[best]])
     expected = float(beside[best])
-    large = count >= SHARE_FLOOR * len(lengths) and count >= TIMES_FLOOR * max(expected, 0.2)
+    near = np.concatenate([counts[low[best] : length], counts[length + 1 : high[best] + 1]])
+    commonest = int(near.max(initial=0))
+    large = count >= SHARE_FLOOR * len(lengths) and count >= TIMES_FLOOR * max(commonest, 1)
     longer = int((lengths > length).sum())
     return [
         Finding(
@@ -55,6 +58,7 @@ def cut_texts(corpus: Corpus, rows: NDArray[np.int64]) -> list[Finding]:
                 "length": length,
                 "texts": count,
                 "expected": expected,
+                "commonest_beside": commonest,
                 "longer": longer,
                 "share": count / len(lengths),
                 "share_floor": SHARE_FLOOR,

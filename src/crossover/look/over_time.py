@@ -132,6 +132,6 @@ _REMEDY = {
     "on {day}",
     "text": "find what changed upstream on {day} (a filter, a source), and score by split=temporal "
     "split.time={time}",
-    "meta": "rows to come will be mixed like the last ones: score by split=temporal split.time={time}, and "
+    "meta": "rows to come are mixed like the last ones: score by split=temporal split.time={time}, and "
     "each value by itself",
 }

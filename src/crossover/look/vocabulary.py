@@ -1,7 +1,9 @@
 """Vocabulary: the words each class over-uses against the others. It describes, and tests nothing.
 
-The score is the log-odds ratio with an informative Dirichlet prior over its standard error (Monroe, Colaresi
-and Quinn 2008), over texts that hold a word (measure/words_apart.py).
+The score is the signed root of the log-likelihood ratio (Dunning, Computational Linguistics 19, 1993) over
+texts that hold a word, about standard normal for a word the class does not matter to. The weighted log-odds
+of measure/words_apart.py are not used here: they rate a word that one class alone has, such as a signature,
+below a commoner one.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from crossover.look.finding import Finding
 from crossover.look.word_table import WordTable
-from crossover.measure.words_apart import log_odds_z
 
 MOST_CLASSES = 100
 LEAST_Z = 2.0
@@ -57,7 +60,7 @@ def vocabulary(
     # Unlabelled texts may be all that hold a word.
     some = np.flatnonzero(texts > 0)
     counts, texts = counts[:, some], texts[some]
-    z = log_odds_z(counts, counts.sum(axis=1), texts, len(given))
+    z = _scores(counts, sizes[:, None], texts, len(given))
     found = {}
     for k, name in enumerate(names):
         rest = len(given) - sizes[k]
@@ -73,6 +76,25 @@ def vocabulary(
             if z[k, w] > LEAST_Z
         )  # fmt: skip
     return found
+
+
+def _scores(
+    counts: NDArray[np.float64], sizes: NDArray[np.float64], texts: NDArray[np.float64], total: int
+) -> NDArray[np.float64]:
+    """Signed root of G squared of the table word or not by class or not, for each class and word."""
+    ratio = np.zeros_like(counts)
+    for row, held in (
+        (sizes, texts),
+        (sizes, total - texts),
+        (total - sizes, texts),
+        (total - sizes, total - texts),
+    ):
+        seen = counts if row is sizes else texts - counts
+        seen = seen if held is texts else row - seen
+        expected = row * held / total
+        ratio += xlogy(seen, np.where(seen > 0, seen, 1) / np.maximum(expected, 1e-300))
+    sign = np.sign(counts - sizes * texts / total)
+    return np.asarray(sign * np.sqrt(2 * np.maximum(ratio, 0)))
 
 
 def vocabulary_finding(words: Mapping[str, Sequence[ClassWord]], read: int) -> list[Finding]:

@@ -27,87 +27,14 @@ SHARE_FLOOR, TIMES_FLOOR = 0.1, 5.0
 EXACT = 200
 """Cells of a window length whose P is computed."""
 
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "sept",
-    "oct",
-    "nov",
-    "dec",
-    "januar",
-    "februar",
-    "märz",
-    "mai",
-    "juni",
-    "juli",
-    "oktober",
-    "dezember",
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-    "enero",
-    "febrero",
-    "marzo",
-    "abril",
-    "mayo",
-    "junio",
-    "julio",
-    "agosto",
-    "septiembre",
-    "octubre",
-    "noviembre",
-    "diciembre",
-    "gennaio",
-    "febbraio",
-    "aprile",
-    "maggio",
-    "giugno",
-    "luglio",
-    "settembre",
-    "ottobre",
-    "dicembre",
-    "janeiro",
-    "fevereiro",
-    "março",
-    "maio",
-    "junho",
-    "julho",
-    "setembro",
-    "outubro",
-    "novembro",
-    "dezembro",
-    "januari",
-    "februari",
-    "maart",
-    "mei",
-    "augustus",
-]
+_MONTHS = """
+january february march april may june july august september october november december jan feb mar
+apr jun jul aug sep sept oct nov dec januar februar märz mai juni juli oktober dezember janvier
+février mars avril juin juillet août septembre octobre novembre décembre enero febrero marzo abril
+mayo junio julio agosto septiembre octubre noviembre diciembre gennaio febbraio aprile maggio giugno
+luglio settembre ottobre dicembre janeiro fevereiro março maio junho julho setembro outubro novembro
+dezembro januari februari maart mei augustus
+"""
 
 
 @dataclass(frozen=True, order=True)
@@ -131,7 +58,7 @@ def word_spikes(corpus: Corpus, table: WordTable, rows: NDArray[np.int64]) -> li
         table: of the texts of ``rows``, in their order.
         rows: one row of each cluster of copies (dependence.py): a campaign is no spike of its every word.
     """
-    calendar = frozenset(_MONTHS)
+    calendar = frozenset(_MONTHS.split())
     followed = [k for k, word in enumerate(table.words) if word not in calendar and not word.isdigit()]
     findings = []
     for name, kind in corpus.meta.items():

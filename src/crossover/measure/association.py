@@ -52,7 +52,8 @@ def categories_associated(
     if expected.min() >= LEAST_EXPECTED:
         p, method = float(chi2.sf(seen, (r - 1) * (c - 1))), "chi-square"
     else:
-        draw = np.random.default_rng(seed)
+        # In sorted order, so that the order of the rows does not matter.
+        draw, first, second = np.random.default_rng(seed), np.sort(first), np.sort(second)
         as_large = sum(statistic(draw.permutation(second)) >= seen - 1e-9 for _ in range(permutations))
         p, method = (1 + as_large) / (1 + permutations), f"{permutations} permutations"
     phi = max(0.0, seen / rows - (r - 1) * (c - 1) / (rows - 1))

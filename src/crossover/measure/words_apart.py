@@ -62,7 +62,7 @@ def words_apart(
         member[row, draw.permutation(matrix.shape[0])[: len(first)]] = 1.0
     counts = np.asarray(matrix.T @ member.T).T
     totals = member @ np.asarray(matrix.sum(axis=1)).ravel()
-    z = log_odds_z(counts, totals, np.asarray(matrix.sum(axis=0)).ravel(), matrix.shape[0])
+    z = _scores(counts, totals, np.asarray(matrix.sum(axis=0)).ravel(), matrix.shape[0])
     largest = np.abs(z[1:]).max(axis=1)
     order = sorted(range(len(names)), key=lambda k: (-abs(float(z[0, k])), names[k]))[:most]
     held = np.asarray(matrix.sum(axis=0)).ravel()
@@ -92,17 +92,10 @@ def _presence(texts: Sequence[str]) -> tuple[csr_matrix, list[str]]:
     return csr_matrix((np.ones(len(pairs)), (rows, columns)), shape=(len(texts), len(names))), names
 
 
-def log_odds_z(
+def _scores(
     counts: NDArray[np.float64], totals: NDArray[np.float64], held: NDArray[np.float64], texts: int
 ) -> NDArray[np.float64]:
-    """z of each word (columns) in each dealing (rows): Monroe et al., equations 16 to 22.
-
-    Args:
-        counts: (dealings, words) texts of the first group that hold a word.
-        totals: (dealings,) their sums.
-        held: (words,) texts of either group that hold it, at least 1.
-        texts: of both groups.
-    """
+    """z of each word (columns) in each dealing (rows): Monroe et al., equations 16 to 22."""
     whole = float(held.sum())
     prior = held / whole * (whole / texts)
     weight = float(prior.sum())

@@ -14,7 +14,8 @@ from pathlib import Path
 from publish import PUBLISHED, without_folders
 
 from crossover.report.finding_table import mirror_rows
-from crossover.report.look_page import look_charts, statistics_table, word_table
+from crossover.report.look_page import look_charts
+from crossover.report.look_tables import statistics_table, word_table
 from crossover.report.tables import to_csv
 
 KEPT = ("schema", "stage", "corpus", "balance", "lengths", "statistics", "languages", "scripts", "words")

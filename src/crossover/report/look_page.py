@@ -12,6 +12,15 @@ from crossover.report.browser import Browser
 from crossover.report.chart_style import short
 from crossover.report.drawing import Chart
 from crossover.report.finding_table import finding_table
+from crossover.report.look_tables import (
+    balance_table,
+    breakdown_tables,
+    contrast_table,
+    duplicate_table,
+    of_class,
+    statistics_table,
+    word_table,
+)
 from crossover.report.page import (
     Block,
     Bullets,
@@ -24,16 +33,13 @@ from crossover.report.page import (
     Section,
     Tiles,
 )
-from crossover.report.plain_values import Plain, flat, mapping, number, numbers, rows, text, texts
-from crossover.report.tables import Cell, Column, Table, quantity
+from crossover.report.plain_values import Plain, flat, mapping, number, rows, text, texts
+from crossover.report.tables import Cell, Column, Table
 from crossover.report.visible_text import visible
 
 STAGES = {"raw": "raw", "split": "after the split", "model": "after a model"}
 DRAWN = 2
 """Statistics drawn for each way of breaking down; the table has all."""
-BESIDE = 6
-"""Values that stand side by side in a table, the statistics below one another."""
-QUANTILES = ("least", "5%", "25%", "median", "75%", "95%", "most")
 
 
 def look_page(found: Plain, browser: Browser, charts: Sequence[Chart]) -> Page:
@@ -69,7 +75,7 @@ def look_charts(found: Plain) -> list[Chart]:
             made.append(figures.time_chart(shares, f"look_shares_{place}", "The classes over time"))
         elif shares:
             made.append(figures.statistic_chart(shares[-1], f"look_shares_{place}", None))
-        for k, breakdown in enumerate(_widest([b for b in listed if b not in shares and not _of_class(b)])):
+        for k, breakdown in enumerate(_widest([b for b in listed if b not in shares and not of_class(b)])):
             title = figures.statistic_title(text(breakdown, "statistic")).capitalize()
             overall = middles.get(text(breakdown, "centre"), {}).get(text(breakdown, "statistic"))
             made.append(
@@ -78,13 +84,6 @@ def look_charts(found: Plain) -> list[Chart]:
                 else figures.statistic_chart(breakdown, f"look_by_{place}_{k}", overall)
             )
     return [chart for chart in made if chart is not None]
-
-
-def look_tables(found: Plain) -> list[Table]:
-    """The tables of a look without texts, for a terminal or a spreadsheet."""
-    made = [balance_table(found), statistics_table(found), duplicate_table(found), word_table(found)]
-    made += breakdown_tables(found, "label")
-    return [table for table in made if table.rows]
 
 
 def _head(found: Plain) -> list[Block]:
@@ -170,148 +169,6 @@ def _card(found: Plain) -> list[Block]:
     return [Facts((*facts, *card))]
 
 
-def balance_table(found: Plain) -> Table:
-    """Rows and share of each class."""
-    made: list[tuple[Cell, ...]] = [
-        (
-            text(row, "label"),
-            number(row, "rows"),
-            number(row, "share"),
-            (number(row, "low"), number(row, "high")),
-        )
-        for row in rows(found, "balance")
-    ]
-    columns = (
-        Column("class"),
-        Column("rows", "count"),
-        Column("share", "score"),
-        Column("95% interval", "interval"),
-    )
-    note = "Wilson's interval of the population's share, if these rows were drawn from it one by one."
-    return Table("Classes", columns, tuple(made), note)
-
-
-def statistics_table(found: Plain) -> Table:
-    """Mean and quantiles of each statistic over all texts."""
-    made: list[tuple[Cell, ...]] = []
-    for row in rows(found, "statistics"):
-        quantiles = numbers(row, "quantiles")
-        if len(quantiles) == len(QUANTILES):
-            made.append((figures.statistic_title(text(row, "name")), number(row, "mean"), *quantiles))
-    columns = (Column("of a text"), *(Column(title, "quantity") for title in ("mean", *QUANTILES)))
-    return Table("What the texts are made of", columns, tuple(made))
-
-
-def breakdown_tables(found: Plain, by: str) -> list[Table]:
-    """Statistics of the texts by value, and the share of each class by value."""
-    listed = [b for b in rows(found, "breakdowns") if text(b, "by") == by]
-    title = figures.by_title(by)
-    statistics = [b for b in listed if not _of_class(b)]
-    shares = [b for b in listed if _of_class(b)]
-    return [
-        _breakdown_table(f"The texts by {title}: mean or median [95% interval]", title, statistics),
-        _breakdown_table(f"The classes by {title}: share [95% interval]", title, shares),
-    ]
-
-
-def _breakdown_table(caption: str, by: str, breakdowns: Sequence[Plain]) -> Table:
-    """One row a value; one row a statistic where the values are few enough to stand side by side."""
-    cells: dict[str, list[str | None]] = {}
-    counts: dict[str, float] = {}
-    for k, breakdown in enumerate(breakdowns):
-        for value, count, middle, low, high in figures.breakdown_rows(breakdown):
-            counts.setdefault(value, count)
-            cells.setdefault(value, [None] * len(breakdowns))[k] = _with_interval(middle, low, high)
-    names = [
-        figures.statistic_title(text(breakdown, "statistic"))
-        + (", median" if text(breakdown, "centre") == "median" else "")
-        for breakdown in breakdowns
-    ]
-    made: list[tuple[Cell, ...]]
-    if len(cells) <= BESIDE:
-        columns = [Column("of a text"), *(Column(f"{short(v, 24)} ({counts[v]:,.0f} rows)") for v in cells)]
-        made = [(name, *(column[k] for column in cells.values())) for k, name in enumerate(names)]
-    else:
-        columns = [Column(by), Column("rows", "count"), *(Column(name) for name in names)]
-        made = [(value, counts[value], *row) for value, row in cells.items()]
-    return Table(caption, tuple(columns), tuple(made) if cells else (), shape="figures")
-
-
-def word_table(found: Plain) -> Table:
-    """Words that one class uses more than the others."""
-    made: list[tuple[Cell, ...]] = [
-        (
-            text(row, "class"),
-            text(row, "word"),
-            number(row, "share"),
-            number(row, "share_of_others"),
-            number(row, "z"),
-        )
-        for row in rows(found, "words")
-    ]
-    columns = (
-        Column("class"),
-        Column("word"),
-        Column("share of its texts", "score"),
-        Column("share of the others", "score"),
-        Column("z", "quantity"),
-    )
-    note = (
-        "z: weighted log-odds ratio over its standard error, over texts that hold the word; it tests nothing."
-    )
-    return Table("Words a class over-uses", columns, tuple(made), note)
-
-
-def duplicate_table(found: Plain) -> Table:
-    """The largest clusters of copies."""
-    clusters = rows(found, "clusters")
-    texts_too = any("text" in row for row in clusters)
-    made: list[tuple[Cell, ...]] = [
-        (
-            text(row, "name"),
-            number(row, "rows"),
-            _counts(mapping(row, "labels")),
-            *([text(row, "text")] if texts_too else []),
-        )
-        for row in clusters
-    ]
-    last = (Column("its text, cut"),) if texts_too else ()
-    columns = (Column("first row"), Column("rows", "count"), Column("classes"), *last)
-    note = "To see a cluster whole, search the rows below for its first row; the column copy of names it."
-    return Table("The largest clusters of near-copies", columns, tuple(made), note)
-
-
-def contrast_table(found: Plain) -> Table:
-    """Every statistic at one value of a column against another, as asked for."""
-    made: list[tuple[Cell, ...]] = []
-    for row in rows(found, "contrasts"):
-        means = numbers(row, "means")
-        if len(means) == 2:
-            made.append(
-                (
-                    figures.statistic_title(text(row, "statistic")),
-                    f"{text(row, 'by')}: {text(row, 'first')} against {text(row, 'second')}",
-                    *means,
-                    _with_interval(number(row, "difference"), number(row, "low"), number(row, "high")),
-                    number(row, "p_value"),
-                )
-            )
-    columns = (
-        Column("of a text"),
-        Column("values"),
-        Column("mean of the first", "quantity"),
-        Column("of the second", "quantity"),
-        Column("difference [95% interval]"),
-        Column("P", "quantity"),
-    )
-    note = "P of each line by itself: of twenty lines one is below .05 by chance."
-    return Table("Two values set against each other", columns, tuple(made), note)
-
-
-def _counts(labels: Plain) -> str:
-    return ", ".join(f"{short(name, 24)} {value}" for name, value in flat(labels, 8))
-
-
 def _table(table: Table) -> list[Block]:
     return [table] if table.rows else []
 
@@ -370,15 +227,11 @@ def _ways(found: Plain) -> list[str]:
     return list(dict.fromkeys(text(row, "by") for row in rows(found, "breakdowns")))
 
 
-def _of_class(breakdown: Plain) -> bool:
-    return text(breakdown, "statistic").startswith("share of ")
-
-
 def _drawn_shares(found: Plain, listed: Sequence[Plain]) -> list[Plain]:
     """Shares of the largest classes; of two classes the rarer, the other is its mirror image."""
     largest = [text(row, "label") for row in rows(found, "balance")][: figures.LINES]
     wanted = largest[1:] if len(largest) == 2 else largest
-    by_class = {text(b, "statistic").removeprefix("share of "): b for b in listed if _of_class(b)}
+    by_class = {text(b, "statistic").removeprefix("share of "): b for b in listed if of_class(b)}
     return [by_class[label] for label in wanted if label in by_class]
 
 
@@ -397,13 +250,6 @@ def _widest(breakdowns: list[Plain]) -> list[Plain]:
     ordered = sorted(drawn, key=apart, reverse=True)
     one_size = next((b for b in ordered if text(b, "statistic") in sizes), None)
     return [b for b in ordered if b is one_size or text(b, "statistic") not in sizes][:DRAWN]
-
-
-def _with_interval(mean: float | None, low: float | None, high: float | None) -> str | None:
-    if mean is None:
-        return None
-    ends = "" if low is None or high is None else f" [{quantity(low)}, {quantity(high)}]"
-    return f"{quantity(mean)}{ends}"
 
 
 def _letters(place: int) -> str:

@@ -25,9 +25,10 @@ from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.finding_table import mirror_rows
-from crossover.report.look_page import look_charts, look_page, look_tables
+from crossover.report.look_page import look_charts, look_page
 from crossover.report.look_rows import Beside, ModelSaid, look_rows
 from crossover.report.look_summary import summary
+from crossover.report.look_tables import look_tables
 from crossover.report.masked_text import masked, masked_values
 from crossover.report.tables import Table
 from crossover.split.split import Split
@@ -217,7 +218,24 @@ def _found(
         asked.each,
         asked.seed,
     )
-    found = summary(corpus, looked, findings, asked.mask)
+    found = {
+        **summary(corpus, looked, findings, asked.mask),
+        **_asked_for(asked, corpus, split, records, models, store, command),
+    }
+    return found, beside, browsed
+
+
+def _asked_for(
+    asked: Look,
+    corpus: Corpus,
+    split: Split | None,
+    records: Sequence[RunRecord],
+    models: Sequence[ModelSaid],
+    store: Store,
+    command: str,
+) -> dict[str, object]:
+    """What a look is of, its commands, and the signed looks before it."""
+    found: dict[str, object] = {}
     found["stage"] = _stage(asked)
     found["masked"], found["wandb_texts"] = asked.mask, asked.wandb_texts
     found["command"], found["sign_command"] = command, _sign_command(command)
@@ -244,7 +262,7 @@ def _found(
         for note in looks_of(store.root, corpus.fingerprint)
         if note.signed
     ]
-    return found, beside, browsed
+    return found
 
 
 def _with_texts(

@@ -72,7 +72,11 @@ def look_charts(found: Plain) -> list[Chart]:
         shares = _drawn_shares(found, listed)
         timed = any(text(b, "kind").startswith("time") for b in listed)
         if timed:
-            made.append(figures.time_chart(shares, f"look_shares_{place}", "The classes over time"))
+            one = len(shares) == 1
+            what = (
+                figures.statistic_title(text(shares[0], "statistic")).capitalize() if one else "The classes"
+            )
+            made.append(figures.time_chart(shares, f"look_shares_{place}", f"{what} over time"))
         elif shares:
             made.append(figures.statistic_chart(shares[-1], f"look_shares_{place}", None))
         for k, breakdown in enumerate(_widest([b for b in listed if b not in shares and not of_class(b)])):

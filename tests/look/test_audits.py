@@ -81,10 +81,9 @@ def test_a_change_too_small_to_matter_only_describes() -> None:
 
 def test_a_word_that_is_everywhere_for_two_weeks_is_named_and_a_month_is_not() -> None:
     when, texts = days(1200), drawn(1200)
-    texts = [
-        f"{text} {'equinox' if '2024-05-10' <= day < '2024-05-24' else ''} {'may' if day[:7] == '2024-05' else ''}"
-        for text, day in zip(texts, when, strict=True)
-    ]
+    spike = ["equinox" if "2024-05-10" <= day < "2024-05-24" else "" for day in when]
+    month = ["may" if day[:7] == "2024-05" else "" for day in when]
+    texts = [" ".join(parts) for parts in zip(texts, spike, month, strict=True)]
     corpus = made(texts, when=("time", when))
     found = by_code(word_spikes(corpus, word_table(texts), every(corpus)))["word-spike-when"]
     assert found.severity == "warning" and found.evidence["word"] == "equinox" and found.p_value < 1e-12
@@ -118,7 +117,8 @@ def test_columns_that_tell_the_class_and_texts_that_differ_by_column() -> None:
     useful = [float(draw.normal() + (label == "a")) for label in labels]
     corpus = made(
         texts, labels, sender=("group", sender), region=("category", region),
-        useful=("number", useful), again=("number", [v + 0.01 for v in useful]), noise=("number", draw.normal(size=n).tolist()),
+        useful=("number", useful), again=("number", [v + 0.01 for v in useful]),
+        noise=("number", draw.normal(size=n).tolist()),
     )  # fmt: skip
     found = by_code(by_meta(corpus, text_statistics(texts), every(corpus)))
     assert found["class-by-sender"].severity == "warning" and found["class-by-sender"].p_value == 1 / 2000
@@ -138,9 +138,9 @@ def test_missing_and_constant_columns() -> None:
     labels = ["a", "b"] * 100
     corpus = made(
         ["x"] * 200, labels,
-        told=("category", [None if label == "a" and k % 3 else "v" + str(k % 2) for k, label in enumerate(labels)]),
-        one=("category", ["same"] * 200), empty=("category", [None] * 200), full=("category", ["p", "q"] * 100),
-        nearly=("category", ["p"] * 199 + ["q"]),
+        told=("category", [None if label == "a" and k % 3 else f"v{k % 2}" for k, label in enumerate(labels)]),
+        one=("category", ["same"] * 200), empty=("category", [None] * 200),
+        full=("category", ["p", "q"] * 100), nearly=("category", ["p"] * 199 + ["q"]),
     )  # fmt: skip
     found = by_code(declared_columns(corpus, every(corpus)))
     assert found["missing-told"].severity == "warning" and found["missing-told"].p_value < 1e-6
@@ -154,8 +154,10 @@ def test_missing_and_constant_columns() -> None:
     [
         ("cafÃ© au lait", "mojibake"), ("itâ€™s fine", "mojibake"), ("caf\ufffd", "replacement-characters"),
         ("a &lt;#&gt; b", "html-entities"), ("one<br>two", "html-tags"),
-        ("yes\n-----Original Message-----\nold", "quoted-replies"), ("yes\n> old one\n> old two", "quoted-replies"),
-        ("- - - - - - - - forwarded by x", "quoted-replies"), ("On Monday 3 May Bob wrote:\nold", "quoted-replies"),
+        ("yes\n-----Original Message-----\nold", "quoted-replies"),
+        ("yes\n> old one\n> old two", "quoted-replies"),
+        ("- - - - - - - - forwarded by x", "quoted-replies"),
+        ("On Monday 3 May Bob wrote:\nold", "quoted-replies"),
     ],
 )  # fmt: skip
 def test_damage_is_counted_by_kind_and_class(text: str, code: str) -> None:

@@ -94,4 +94,4 @@ def test_sms_spam_takes_seconds(data_folder) -> None:
     looked = look_over(corpus)
     assert time.process_time() - began < 6
     assert sum(one.rows for one in looked.clusters) == 1074
-    assert looked.vocabulary["spam"][0].word == "call"
+    assert "call" in [word.word for word in looked.vocabulary["spam"][:5]]

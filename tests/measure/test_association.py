@@ -1,4 +1,4 @@
-"""Association: SciPy's tests as oracles, a corrected V near 0 by chance, levels kept with many small groups."""
+"""Association: SciPy's tests as oracles, a V near 0 by chance, levels kept with many small groups."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Change point: the Kolmogorov-Smirnov statistic by hand and by SciPy, its level, and where the change lies."""
+"""Change point: the Kolmogorov-Smirnov statistic of SciPy, its level, and where the change lies."""
 
 import numpy as np
 from scipy import stats

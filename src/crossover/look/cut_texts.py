@@ -11,8 +11,8 @@ from crossover.look.finding import Finding
 
 SHORTEST = 30
 """Shorter texts are often alike in length without being cut."""
-WINDOW = 0.1
-"""Lengths beside, as a share of the length, that say how many texts to expect."""
+WINDOW, LEAST_REACH = 0.1, 10
+"""Lengths beside, as a share of the length and at least, that say how many texts to expect."""
 SHARE_FLOOR, TIMES_FLOOR = 0.01, 3.0
 """Least share of the texts that have the length, and least ratio to the commonest length beside it, for a
 warning: texts of equal words have lengths in steps."""
@@ -32,7 +32,7 @@ def cut_texts(corpus: Corpus, rows: NDArray[np.int64]) -> list[Finding]:
     tried = np.flatnonzero(counts[SHORTEST:] > 1) + SHORTEST
     if not len(tried):
         return []
-    reach = np.maximum(3, (WINDOW * tried).astype(np.int64))
+    reach = np.maximum(LEAST_REACH, (WINDOW * tried).astype(np.int64))
     # A limit has nothing above it: the lengths below it alone say what to expect, or both sides, the more.
     low, high = tried - reach, np.minimum(tried + reach, len(counts) - 1)
     below = totals[tried] - totals[low]

@@ -128,8 +128,8 @@ def _change(
 
 
 _REMEDY = {
-    "class": "a random split hides this: score by split=temporal split.time={time} too, and ask what happened "
-    "on {day}",
+    "class": "a random split hides this: score by split=temporal split.time={time} too, and ask what "
+    "happened on {day}",
     "text": "find what changed upstream on {day} (a filter, a source), and score by split=temporal "
     "split.time={time}",
     "meta": "rows to come are mixed like the last ones: score by split=temporal split.time={time}, and "

@@ -83,16 +83,9 @@ def _scores(
 ) -> NDArray[np.float64]:
     """Signed root of G squared of the table word or not by class or not, for each class and word."""
     ratio = np.zeros_like(counts)
-    for row, held in (
-        (sizes, texts),
-        (sizes, total - texts),
-        (total - sizes, texts),
-        (total - sizes, total - texts),
-    ):
-        seen = counts if row is sizes else texts - counts
-        seen = seen if held is texts else row - seen
-        expected = row * held / total
-        ratio += xlogy(seen, np.where(seen > 0, seen, 1) / np.maximum(expected, 1e-300))
+    for rows, held in ((sizes, counts), (total - sizes, texts - counts)):
+        for seen, share in ((held, texts / total), (rows - held, 1 - texts / total)):
+            ratio += xlogy(seen, np.where(seen > 0, seen, 1) / np.maximum(rows * share, 1e-300))
     sign = np.sign(counts - sizes * texts / total)
     return np.asarray(sign * np.sqrt(2 * np.maximum(ratio, 0)))
 

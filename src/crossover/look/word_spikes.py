@@ -147,7 +147,7 @@ def _finding(spike: _Spike, tests: int, time: str) -> Finding:
         },
         ""
         if spike.small
-        else "read some of these texts; if the word means nothing for the label, take it out before training, "
-        f"and score the days apart (split=temporal split.time={time})",
+        else "read some of these texts; if the word means nothing for the label, take it out before "
+        f"training, and score the days apart (split=temporal split.time={time})",
         min(1.0, tests * spike.p),
     )

@@ -86,7 +86,12 @@ def lengths_chart(plain: Plain) -> Chart | None:
     ]
     top = max(max(numbers(row, "shares"), default=0.0) for row in classes)
     made = alt.Chart(style.data(points)).encode(
-        x=alt.X("x:O", title="words in a text", sort=bins, axis=alt.Axis(labelAngle=-35, grid=False)),
+        x=alt.X(
+            "x:O",
+            title="words in a text",
+            sort=bins,
+            axis=alt.Axis(labelAngle=-35, grid=False, values=bins[:: 1 + len(bins) // 18]),
+        ),
         y=_axis(1.08 * top, "share of the class's texts"),
         color=_colours(labels),
         shape=alt.Shape(

@@ -1,4 +1,4 @@
-"""Copy what a look found into results/published/: numbers, figures, tables; no text, no id, no value of a group.
+"""Copy what a look found into results/published/: numbers, figures, tables; no text, id or group.
 
 python benchmarks/publish_look.py outputs/looks/0123456789abcdef/raw-0123456789ab look_sms_spam
 """

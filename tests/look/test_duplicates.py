@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Card, Corpus
 from crossover.look import similar_pairs as module
-from crossover.look.duplicates import duplicate_clusters, duplicates, jaccard, normalise
+from crossover.look.duplicates import cluster_table, duplicate_clusters, duplicates, jaccard, normalise
 from crossover.look.similar_pairs import similar_pairs
 
 CARD = Card("made for tests", "seeded", "none needed", "2026", "nobody")
@@ -174,3 +174,47 @@ def test_the_published_counts_of_sms_spam(data_folder, threshold, rows, spam, ha
     assert found["duplicates-near"]["rows"] == rows
     share = found["duplicates-near"]["share_by_label"]
     assert (round(100 * share["spam"], 1), round(100 * share["ham"], 1)) == (spam, ham)
+
+
+def test_planted_edits_are_found_as_brute_force_finds_them_with_recall_stated() -> None:
+    rng = np.random.default_rng(7)
+    texts = []
+    for size in rng.choice([1, 2, 3, 5], 120).tolist():
+        words = [str(word) for word in rng.choice(WORDS, int(rng.integers(6, 40)))]
+        texts += [
+            " ".join(edited(rng, words, int(rng.integers(0, 1 + len(words) // 5)))) for _ in range(size)
+        ]
+    grams = [{text[k : k + 5] for k in range(len(text) - 4)} for text in map(normalise, texts)]
+    real = {
+        pair
+        for pair in combinations(range(len(texts)), 2)
+        if len(grams[pair[0]] & grams[pair[1]]) >= 0.5 * len(grams[pair[0]] | grams[pair[1]])
+    }
+    found = duplicate_clusters([f"{k:04d}" for k in range(len(texts))], texts, 0.5)
+    together = sum(found.get(f"{a:04d}", "") == found.get(f"{b:04d}", "-") for a, b in real)
+    assert len(real) > 200 and together >= module.RECALL * len(real)
+
+
+def test_near_copies_with_two_labels_are_reported_and_clusters_are_listed() -> None:
+    texts = [
+        "please pay the open bill by friday",
+        "please pay the open bill by monday",
+        "nothing like it at all",
+    ]
+    corpus = Corpus.from_columns("made", texts, ["ham", "spam", None], CARD, ["b", "a", "c"])
+    clusters = duplicate_clusters(corpus.ids, corpus.texts)
+    found = {finding.code: finding for finding in duplicates(corpus, near=clusters)}
+    assert found["label-conflict-near"].evidence["first"] == {"a": ["ham", "spam"]}
+    assert "label-conflict-exact" not in found
+    (only,) = cluster_table(corpus, clusters)
+    assert only.to_json() == {"name": "a", "rows": 2, "labels": {"ham": 1, "spam": 1}, "first": ["a", "b"]}
+
+
+def test_progress_is_told_from_first_to_last() -> None:
+    told: list[tuple[int, int, str]] = []
+    texts = [" ".join(WORDS[k : k + 9]) for k in range(0, 400, 2)]
+    duplicate_clusters([str(k) for k in range(200)], texts, on_progress=lambda *step: told.append(step))
+    for what in {step[2] for step in told}:
+        done = [step[0] for step in told if step[2] == what]
+        assert done == sorted(done)
+    assert told[-1][0] == told[-1][1]

@@ -225,3 +225,25 @@ def test_a_mode_outside_the_three_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 def test_seeds_and_draws_share_a_group(tmp_path: Path) -> None:
     one, two = record_of(tmp_path / "a", 0), record_of(tmp_path / "b", 1)
     assert one.digest != two.digest and one.spec.family == two.spec.family
+
+
+@pytest.mark.slow
+def test_the_findings_of_a_look_read_back_as_a_table(tmp_path: Path, offline: None) -> None:
+    """From the files the offline run keeps: every finding, no text of the data, no id."""
+    import wandb
+
+    from crossover.report.look_report import Look, look_at
+
+    store, corpus, _ = toy_store(tmp_path, 120)
+    mirror = WandbMirror("offline", "crossover-test")
+    report = look_at(Look(), corpus, None, [], store, "python scripts/look.py data=toy", mirror)
+    mirror.finish()
+    wandb.teardown()
+    assert mirror.behind == 0
+    (file,) = (tmp_path / "wandb").rglob("*.table.json")
+    table = json.loads(file.read_text(encoding="utf-8"))
+    assert table["columns"] == ["severity", "code", "finding", "evidence", "remedy", "p_value"]
+    codes = [row[1] for row in table["data"]]
+    assert sorted(codes) == sorted(finding["code"] for finding in report.found["findings"])
+    said = file.read_text(encoding="utf-8")
+    assert not [text for text in (*corpus.ids, *corpus.texts) if text in said]

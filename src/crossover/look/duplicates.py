@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -17,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.look.finding import Finding
-from crossover.look.similar_pairs import SHINGLE, Pairs, similar_pairs
+from crossover.look.similar_pairs import SHINGLE, OnProgress, Pairs, similar_pairs
 
 KINDS = ("exact", "normalised", "near")
 LINKAGES = ("chain", "first")
@@ -45,6 +46,7 @@ def duplicate_clusters(
     threshold: float = 0.5,
     kind: str = "near",
     linkage: str = "chain",
+    on_progress: OnProgress | None = None,
 ) -> dict[str, str]:
     """Cluster of each row that has a duplicate: id -> smallest id of its cluster.
 
@@ -56,6 +58,7 @@ def duplicate_clusters(
         linkage: ``chain`` joins whatever a chain of similar pairs joins, so that no similar
             pair found is ever cut in two; ``first`` lets the smallest free id gather the rows
             similar to itself, which keeps a cluster alike but leaves similar rows outside it.
+        on_progress: told (steps done, of so many, what) while near-duplicates are looked for.
 
     The answer depends on the set of (id, text) alone, not on their order.
 
@@ -76,7 +79,7 @@ def duplicate_clusters(
         leader[ids[row]] = first.setdefault(text, ids[row])
     if kind == "near":
         # Copies are one node from here on; nodes are in the order of their smallest id.
-        joined = _link(similar_pairs(list(first), threshold), len(first), linkage)
+        joined = _link(similar_pairs(list(first), threshold, on_progress), len(first), linkage)
         names = list(first.values())
         node = {name: names[joined[k]] for k, name in enumerate(names)}
         leader = {id_: node[name] for id_, name in leader.items()}
@@ -84,20 +87,61 @@ def duplicate_clusters(
     return {id_: name for id_, name in leader.items() if sizes[name] > 1}
 
 
-def duplicates(corpus: Corpus, threshold: float = 0.5, giant: float = 0.05) -> list[Finding]:
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster of duplicates: its name (the smallest id), its rows, rows of each label, its first ids."""
+
+    name: str
+    rows: int
+    labels: Mapping[str, int]
+    first: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return {**asdict(self), "labels": dict(self.labels), "first": list(self.first)}
+
+
+def cluster_table(corpus: Corpus, clusters: Mapping[str, str], first: int = 5) -> list[Cluster]:
+    """The clusters of :func:`duplicate_clusters`, largest first, then by name.
+
+    A row without a label counts under ``(none)``; ``first`` ids are kept, smallest first.
+    """
+    members: dict[str, list[str]] = {}
+    for id_ in sorted(clusters):
+        members.setdefault(clusters[id_], []).append(id_)
+    label = dict(zip(corpus.ids, corpus.labels, strict=True))
+    table = [
+        Cluster(
+            name,
+            len(ids),
+            dict(sorted(Counter("(none)" if label[id_] is None else str(label[id_]) for id_ in ids).items())),
+            tuple(ids[:first]),
+        )
+        for name, ids in members.items()
+    ]
+    return sorted(table, key=lambda cluster: (-cluster.rows, cluster.name))
+
+
+def duplicates(
+    corpus: Corpus,
+    threshold: float = 0.5,
+    giant: float = 0.05,
+    near: Mapping[str, str] | None = None,
+) -> list[Finding]:
     """Rows in clusters of each kind, clusters whose rows disagree on the label, giant clusters.
 
     Args:
         threshold: Jaccard similarity from which on texts are near-duplicates.
         giant: share of the corpus above which one cluster is reported as a giant chain.
+        near: the near-duplicate clusters at this threshold, where they are known already.
     """
     label = dict(zip(corpus.ids, corpus.labels, strict=True))
     findings = []
     for kind in KINDS:
-        clusters = duplicate_clusters(corpus.ids, corpus.texts, threshold, kind)
+        known = near if kind == "near" else None
+        clusters = duplicate_clusters(corpus.ids, corpus.texts, threshold, kind) if known is None else known
         findings.append(_count(kind, clusters, label, threshold))
-        if kind != "near":
-            findings.extend(_conflicts(kind, clusters, label))
+        findings.extend(_conflicts(kind, clusters, label))
     largest = Counter(clusters.values()).most_common(1)
     if largest and largest[0][1] > max(giant * len(corpus), 2):
         name, size = largest[0]
@@ -156,18 +200,22 @@ def _conflicts(kind: str, clusters: Mapping[str, str], label: Mapping[str, str |
     torn = sorted(name for name, values in labels_of.items() if len(values) > 1)
     if not torn:
         return []
-    rows = sum(name in set(torn) for name in clusters.values())
+    known = set(torn)
+    rows = sum(name in known for name in clusters.values())
+    what = "clusters of near-duplicates hold" if kind == "near" else "texts occur with"
     return [
         Finding(
             f"label-conflict-{kind}",
             "warning",
-            f"{len(torn):,} texts occur with more than one label ({rows:,} rows)",
+            f"{len(torn):,} {what} more than one label ({rows:,} rows)",
             {
                 "clusters": len(torn),
                 "rows": rows,
                 "first": {name: sorted(labels_of[name]) for name in torn[:5]},
             },
-            "settle the label of these texts, or accept that no model can be right on all of them",
+            "read them side by side: where a small edit does not change the matter, settle one label"
+            if kind == "near"
+            else "settle the label of these texts, or accept that no model can be right on all of them",
         )
     ]
 

@@ -12,7 +12,7 @@ memory stays linear.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,11 +43,14 @@ costs no square of their number. Pairs that meet in such buckets only, and under
 
 TEXTS_A_TIME, PAIRS_A_TIME, VERIFIED_A_TIME = 4_096, 1 << 18, 5_000
 
+OnProgress = Callable[[int, int, str], None]
+"""Told steps done, steps in all and what is being done."""
+
 Pairs = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 
-def similar_pairs(texts: Sequence[str], threshold: float) -> Pairs:
+def similar_pairs(texts: Sequence[str], threshold: float, on_progress: OnProgress | None = None) -> Pairs:
     """Pairs (row, later row) of texts as they stand with Jaccard similarity >= threshold, shape (pairs, 2).
 
     Every pair returned is verified; a pair at the threshold is found with probability of at
@@ -55,8 +58,11 @@ def similar_pairs(texts: Sequence[str], threshold: float) -> Pairs:
     """
     if len(texts) < 2:
         return np.empty((0, 2), np.int64)
-    verify = _Verifier(texts, sketches(texts, threshold), threshold)
-    for keys in verify.sketches.keys:
+    say = on_progress or _say_nothing
+    verify = _Verifier(texts, sketches(texts, threshold, say), threshold)
+    bands = verify.sketches.keys
+    for band, keys in enumerate(bands):
+        say(band, len(bands), "comparing texts that share a band")
         order = np.argsort(keys, kind="stable")
         starts = np.flatnonzero(np.concatenate([[True], keys[order][1:] != keys[order][:-1]]))
         counts = np.diff(starts, append=len(order))
@@ -64,7 +70,12 @@ def similar_pairs(texts: Sequence[str], threshold: float) -> Pairs:
             verify.similar_of(pairs)
         for begin, count in zip(starts[counts > LARGE_BUCKET], counts[counts > LARGE_BUCKET], strict=True):
             _led(order[begin : begin + count], verify)
+    say(len(bands), len(bands), "comparing texts that share a band")
     return np.column_stack(np.divmod(verify.similar, len(texts)))
+
+
+def _say_nothing(done: int, of: int, what: str) -> None:
+    """No progress is wanted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +88,7 @@ class Sketches:
     low: npt.NDArray[np.uint8]
 
 
-def sketches(texts: Sequence[str], threshold: float) -> Sketches:
+def sketches(texts: Sequence[str], threshold: float, say: OnProgress = _say_nothing) -> Sketches:
     """MinHash sketches of texts, banded for a threshold."""
     rows = _band_rows(threshold)
     starts = range(0, PERMUTATIONS - rows + 1, rows)
@@ -87,6 +98,7 @@ def sketches(texts: Sequence[str], threshold: float) -> Sketches:
         np.empty((len(texts), PERMUTATIONS), np.uint8),
     )
     for begin in range(0, len(texts), TEXTS_A_TIME):
+        say(begin, len(texts), "sketching texts")
         part = slice(begin, begin + TEXTS_A_TIME)
         flat, offsets = _shingles(texts[part])
         matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(

@@ -48,7 +48,10 @@ def declared(root: Path, test_fingerprint: str) -> LookBudget | None:
     file = _file(root, test_fingerprint)
     if not file.exists():
         return None
-    return LookBudget(**unsealed(file, "put back what was declared"))  # type: ignore[arg-type]
+    try:
+        return LookBudget(**unsealed(file, "put back what was declared"))  # type: ignore[arg-type]
+    except TypeError as error:
+        raise BadInput(f"{file}: {error}; put back what was declared") from None
 
 
 def in_force(root: Path, test_fingerprint: str, stated: LookBudget | None) -> LookBudget | None:

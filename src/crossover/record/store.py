@@ -31,7 +31,9 @@ from crossover.protocol.run_spec import RunSpec
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 
-FOLDERS = ("corpora", "splits", "runs", "failed", "studies", "test_reads", "cache", "claims", "checkpoints")
+FOLDERS = (
+    "corpora", "splits", "runs", "failed", "studies", "looks", "test_reads", "cache", "claims", "checkpoints",
+)  # fmt: skip
 
 _AGAIN = "delete its folder and run again"
 _NAME = re.compile(r"[0-9a-f]{16}(-[0-9]{1,5})?")
@@ -290,7 +292,13 @@ class Store:
 
     def save_study(self, name: str, files: Mapping[str, bytes]) -> Path:
         """Write or replace the files of ``studies/<name>/``, each by rename; returns the folder."""
-        folder = self.root / "studies" / name
+        return self._replace(self.root / "studies" / name, files)
+
+    def save_look(self, corpus: str, name: str, files: Mapping[str, bytes]) -> Path:
+        """Write or replace the files of ``looks/<corpus>/<name>/``, each by rename; returns the folder."""
+        return self._replace(self.root / "looks" / corpus / name, files)
+
+    def _replace(self, folder: Path, files: Mapping[str, bytes]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for file, data in files.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ The local record is the truth. Mirroring happens after it is committed and never
 run: entries wait until their sending takes under 1% of the time gone by, one that takes longer goes on
 by itself, the rest is sent at the end of the command, within a bounded wait. What is not sent is counted
 and said once. An entry that was sent is marked under ``mirrored/`` and never sent twice. Group = spec
-without seeds and draw, job type = run or study, config = the spec as plain values.
+without seeds and draw, job type = run, study or look, config = the spec as plain values.
 """
 
 from __future__ import annotations
@@ -162,6 +162,30 @@ class WandbMirror:
             history=[],
             tables=tables,
             figures=figures,
+        )
+
+    def look(
+        self,
+        name: str,
+        corpus: str,
+        about: Mapping[str, object],
+        folder: Path,
+        findings: Sequence[Mapping[str, object]],
+    ) -> None:
+        """Mirror the findings of one look as the table ``look``; the caller has left out what may not go."""
+        text = json.dumps([dict(about), list(findings)], sort_keys=True, ensure_ascii=False, default=str)
+        self._take(
+            name,
+            hashlib.sha256(text.encode("utf-8")).hexdigest(),
+            folder,
+            group=f"look-{about['corpus']}",
+            job_type="look",
+            name=name,
+            tags=[corpus, "look", str(about["stage"])],
+            config=dict(about),
+            summary={"findings": len(findings)},
+            history=[],
+            tables={"look": findings} if findings else {},
         )
 
     def flush(self, seconds: float = math.inf) -> None:

@@ -3,7 +3,7 @@
 The file opens from disk, asks the network for nothing and runs one script of ours, allowed by
 its hash. All text passes through :func:`~crossover.report.visible_text.visible` and Jinja's
 escaping on its way out; only a :class:`~crossover.report.drawing.Drawing`, cleaned when it was
-made, goes in as markup.
+made, goes in as markup, and a :class:`~crossover.report.browser.Inert`, escaped when it was made, as data.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from crossover.report.browser import Browser
 from crossover.report.drawing import Chart, Drawing
 from crossover.report.tables import Table
 from crossover.report.visible_text import visible
@@ -101,7 +102,7 @@ class Fold:
     template: ClassVar[str] = "fold"
 
 
-Block: TypeAlias = Prose | Notice | Bullets | Tiles | Facts | Code | Picture | Fold | Table
+Block: TypeAlias = Prose | Notice | Bullets | Tiles | Facts | Code | Picture | Fold | Table | Browser
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A whole store mirrored in W&B: every run and verdict that was not sent yet."""
+"""A whole store mirrored in W&B: every run, verdict and look that was not sent yet."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from crossover.data.sealed_json import unsealed
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
+from crossover.report.look_report import mirror_look
 from crossover.report.study_report import figures, groups_of, tables
 from crossover.report.verdict_page import stored_verdict
 from crossover.study.plan import planned_studies
@@ -15,10 +17,11 @@ from crossover.study.plan import planned_studies
 
 @dataclass(frozen=True)
 class Mirrored:
-    """How many runs and verdicts the store holds, and how many of them W&B did not take."""
+    """How many runs, verdicts and looks the store holds, and how many of them W&B did not take."""
 
     runs: int
     studies: int
+    looks: int
     behind: int
 
 
@@ -45,5 +48,10 @@ def mirror_store(
         groups = groups_of(store.run(digest) for digest in known)
         mirror.study(file.parent.name, verdict, folder, tables(numbers), figures(file.parent), groups)
         mirror.flush()
+    pages = sorted((store.root / "looks").glob("*/*/findings.json"))
+    for file in pages:
+        found = unsealed(file, "delete it and look again")
+        mirror_look(mirror, found, file.parent.parent.name, file.parent.name, store)
+        mirror.flush()
     mirror.finish()
-    return Mirrored(len(digests), len(verdicts), mirror.behind)
+    return Mirrored(len(digests), len(verdicts), len(pages), mirror.behind)

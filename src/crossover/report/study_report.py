@@ -11,6 +11,7 @@ from crossover.record import ledger, look_budget
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
+from crossover.report.looked import looked_numbers
 from crossover.report.verdict_page import write_report
 from crossover.split.audit import audit
 from crossover.study.expected import power_of
@@ -33,6 +34,9 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     numbers["looks"] = ledger.looks(store.root, study.split.test_fingerprint)
     if getattr(study, "reads_test", True):
         numbers["test_budget"] = _looks(study, store, cast("float | None", numbers.get("level")))
+    runs = sorted(result.records)
+    corpus, split = study.corpus.fingerprint, study.split.fingerprint
+    numbers["looked"] = looked_numbers(store.root, corpus, split, runs, command)
     numbers["power"] = power_of(study)
     numbers["hypothesis"] = held_against(register(None, study, store), numbers)
     numbers["failures"] = [{"digest": o.spec.digest, "error": o.error} for o in result.failures]

@@ -42,12 +42,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of plain values under columns; ``note`` stands below."""
+    """Rows of plain values under columns; ``note`` stands below, ``shape`` is a class of page.css."""
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    shape: str = ""
     template: ClassVar[str] = "table"
 
     def __post_init__(self) -> None:

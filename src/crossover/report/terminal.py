@@ -171,12 +171,30 @@ def print_card(name: str, rows: int, card: Mapping[str, object]) -> None:
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Findings on stdout, the gravest first, each with its remedy."""
-    order = {"error": 0, "warning": 1, "info": 2}
-    for finding in sorted(findings, key=lambda found: order[found.severity]):
-        print(f"{finding.severity:>8}  {terminal_text(finding.title)}")
-        if finding.remedy:
-            print(f"{'':>8}  remedy: {terminal_text(finding.remedy)}")
+    """Findings on stdout, the gravest first, each with its code, evidence and remedy."""
+    _findings([finding.to_json() for finding in findings])
+
+
+def print_look(
+    found: Mapping[str, object], tables: Sequence[Table], examples: Sequence[tuple[str, str]]
+) -> None:
+    """A look on stdout: findings, tables, and a few rows (class, text), each on one line."""
+    _findings(cast(Sequence[Mapping[str, object]], found["findings"]))
+    print_tables(tables)
+    for label, text in examples:
+        print(f"{terminal_text(label, 20):>12}  {terminal_text(text, 160)}")
+
+
+def _findings(findings: Sequence[Mapping[str, object]]) -> None:
+    from crossover.report.finding_table import evidence_line, sorted_findings
+
+    for finding in sorted_findings(findings):
+        severity, title = str(finding["severity"]), terminal_text(str(finding["title"]))
+        print(f"{severity:>8}  {title} [{terminal_text(str(finding['code']))}]")
+        if severity != "info":
+            print(f"{'':>8}  evidence: {terminal_text(evidence_line(finding), 300)}")
+        if finding["remedy"]:
+            print(f"{'':>8}  remedy: {terminal_text(str(finding['remedy']))}")
 
 
 def print_split(name: str, split: Mapping[str, object]) -> None:

@@ -13,6 +13,8 @@ from crossover.data.whole_file import write_whole
 from crossover.report import compare_sections, crossover_sections
 from crossover.report.chart_style import metric_title, short
 from crossover.report.drawing import Chart
+from crossover.report.finding_table import finding_table
+from crossover.report.looked import looked_blocks, looked_line
 from crossover.report.page import Block, Bullets, Code, Facts, Fold, Notice, Page, Prose, Section
 from crossover.report.plain_values import Plain, flat, keyed_rows, mapping, number, rows, text, texts
 from crossover.report.tables import Cell, Column, Table, to_csv
@@ -125,6 +127,9 @@ def _answer(verdict: Plain, warnings: list[str], figures: list[Block]) -> list[B
     blocks += _looks(mapping(mapping(verdict, "numbers"), "test_budget"))
     if text(verdict, "population"):
         blocks.append(Prose(f"This speaks of: {visible(text(verdict, 'population'), 1_500)}", "lead"))
+    looked = looked_line(mapping(verdict, "numbers"))
+    if looked:
+        blocks.append(Prose(visible(looked, 1_000), "quiet"))
     if texts(verdict, "would_change"):
         blocks.append(Bullets("What would change it", _capped(texts(verdict, "would_change"))))
     if text(verdict, "next_step"):
@@ -164,6 +169,7 @@ def _appendix(verdict: Plain, plain: Plain) -> list[Section]:
     made: list[tuple[str, str, list[Block]]] = [
         ("The split", "split", _split(mapping(plain, "split"))),
         ("The data", "data", _data(mapping(plain, "corpus"))),
+        ("Who has looked", "looked", looked_blocks(plain)),
         ("The arms", "arms", _arms(plain)),
         ("Runs that failed", "failures", _failures(plain)),
         ("Do it again", "reproduce", _commands(verdict, mapping(plain, "commands"))),
@@ -182,27 +188,12 @@ def _split(split: Plain) -> list[Block]:
         *flat({"recipe": mapping(split, "recipe")}),
         ("fingerprint", text(split, "fingerprint", "–")),
     ]
-    found: list[tuple[Cell, ...]] = [
-        (text(row, "severity", "–"), text(row, "title", "–"), _evidence(row), text(row, "remedy", "–"),
-         text(row, "code", "–"))
-        for row in rows(split, "findings")
-    ]  # fmt: skip
-    columns = tuple(Column(name) for name in ("severity", "finding", "evidence", "remedy", "code"))
+    audit_table = finding_table("What the audit of the split found", rows(split, "findings"))
     intro = Prose("Every arm of this study read the same rows of the same split.")
     audit: Block = (
-        Table("What the audit of the split found", columns, tuple(found))
-        if found
-        else Prose("The audit of the split reported nothing.", "quiet")
+        audit_table if audit_table.rows else Prose("The audit of the split reported nothing.", "quiet")
     )
     return [intro, Facts(tuple(facts)), *([audit] if "findings" in split else [])]
-
-
-def _evidence(finding: Plain) -> str:
-    """A finding's evidence in a line; a finding that only informs says all in its title."""
-    if text(finding, "severity") == "info":
-        return "–"
-    pairs = flat(mapping(finding, "evidence"), 12)
-    return "; ".join(f"{name} = {value}" for name, value in pairs) or text(finding, "evidence", "–")
 
 
 def _data(corpus: Plain) -> list[Block]:

@@ -28,6 +28,9 @@ _ESCAPE_SEQUENCE = re.compile(
     re.DOTALL,
 )
 
+_OPEN = re.compile("[ -~\n\t\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u20a0-\u20bf]*")
+"""Texts of these characters hide nothing: they are taken as they are, without a look at each."""
+
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]")
 
@@ -38,7 +41,7 @@ def visible(text: str, limit: int = LIMIT) -> str:
     Control characters become their pictures, direction marks, zero-width and unassigned
     characters ``‹U+202E›``, long runs of combining marks ``‹+996 marks›``. New lines and tabs stay.
     """
-    if text[:limit].isascii() and text[:limit].isprintable():
+    if _OPEN.fullmatch(text, 0, limit):
         return text[:limit] + _rest(len(text) - limit)
     shown: list[str] = []
     length = marks = 0

@@ -1,0 +1,48 @@
+"""The detection table of a look is made in small: strong flaws are seen, clean mail is not alarmed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "detection_look.py"
+
+
+@pytest.fixture(scope="module")
+def detection():
+    spec = importlib.util.spec_from_file_location("detection_look", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["detection_look"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["detection_look"]
+
+
+def test_strong_flaws_are_seen_clean_mail_is_not_alarmed_and_both_files_are_written(
+    detection, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(detection, "STRENGTHS", (0.9,))
+    monkeypatch.setattr(detection, "ROWS", 1_000)
+    monkeypatch.setattr(detection, "NULL_ROWS", 300)
+    for part, draws in (("nulls", 12), ("inbox", 1)):
+        detection.main([part, "--draws", str(draws), "--to", str(tmp_path)])
+    stored = json.loads((tmp_path / "detection_look.json").read_text(encoding="utf-8"))
+    assert stored["nulls"]["cells"][0]["detected"] <= 2
+    strong = {one["flaw"]: one["detected"] for one in stored["inbox"]["cells"] if one["strength"]}
+    assert set(strong.values()) == {1} and len(strong) == 8
+    assert "| nulls | clean inbox: any alarm |" in (tmp_path / "detection_look.md").read_text(
+        encoding="utf-8"
+    )
+    assert "--draws 1" in stored["inbox"]["command"]
+
+
+def test_the_strength_seen_in_nine_of_ten_is_read_off_between_two(detection):
+    cells = [
+        detection.cell("p", "f", s, [True] * k + [False] * (10 - k), 0.0) for s, k in ((0.1, 2), (0.3, 10))
+    ]
+    assert detection.strength_at(cells) == pytest.approx(0.1 + 0.2 * 7 / 8)
+    assert detection.strength_at(cells[:1]) is None

@@ -27,8 +27,8 @@ STUDIES = (
 
 OURS = (
     "learning_curves", "difference", "cost", "scores", "extrapolation", "components", "credit", "draws",
-    "errors", "folds", "interactions", "nulls", "path-", "reliability_", "risk_coverage", "runs_", "spread",
-    "table_",
+    "errors", "folds", "interactions", "moved", "nulls", "path-", "readings", "reliability_", "risk_coverage", "runs_", "spread",
+    "table_", "worth",
 )  # fmt: skip
 """How the names of our figures and tables begin; nothing else in their folders is ever removed."""
 

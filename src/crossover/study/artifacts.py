@@ -54,7 +54,8 @@ class ArtifactsStudy:
         first_words: words of the shortest partial input.
         typos: share of words misspelt where predictions should not move.
         candidates: marks looked for in the training rows, at most.
-        precision: share of a mark's carriers that must be of one class for it to be too good to be true.
+        precision: share of the other classes' rows, as many as chance would bring, that a mark must keep out
+            to be too good to be true.
         notable: share of its class that must carry a line or run of signs for an alarm.
         tolerance: share of predictions that may move under a harmless change.
         margin: loss of score that counts as none.

@@ -14,7 +14,7 @@ from crossover.look.finding import Finding
 from crossover.measure.metric.metric import metric_named
 from crossover.measure.order_reference import order_reference
 from crossover.measure.predictions import Predictions
-from crossover.measure.telling_marks import confirm
+from crossover.measure.telling_marks import confirm, purity
 from crossover.protocol.transform import Transform
 from crossover.record.run_record import RunRecord
 from crossover.study import artifacts_evidence as evidence
@@ -54,7 +54,7 @@ class Answerer:
             **numbers,
             "findings": [finding.to_json() for finding in findings],
             "tests": sum(finding.p_value is not None for finding in findings),
-            "unresolved": self._unresolved(numbers),
+            "unresolved": self._unresolved(numbers, {_what(f) for f in findings if f.severity == "warning"}),
         }
 
     def _test(self, *key: str) -> Predictions | None:
@@ -132,7 +132,9 @@ class Answerer:
                     "class": self.study.corpus.classes[found.label],
                     "train": {k: v for k, v in found.to_json().items() if k not in ("members", "kind")},
                     "test": seen.to_json(),
-                    "alarms": found.kind in ALARMING_KINDS and found.recall >= self.study.notable,
+                    "alarms": found.kind in ALARMING_KINDS
+                    and found.recall >= self.study.notable
+                    and seen.high >= purity(self.study.precision, float(of_class.mean())),
                 }
             )
         return made
@@ -255,25 +257,28 @@ class Answerer:
                     cast(float, row["p"]),
                 )
 
-    def _unresolved(self, numbers: Json) -> list[str]:
-        """Questions whose answer is not bounded closely enough to say that there is nothing."""
+    def _unresolved(self, numbers: Json, alarmed: set[object]) -> list[str]:
+        """Questions that neither alarm nor are bounded closely enough to say that there is nothing."""
         study, found = self.study, []
         for row in cast(list[Json], numbers["alone"]):
-            if self.suspected(str(row["name"])):
-                high = cast(Mapping[str, float], row["accuracy"])["high"]
-                if high > study.margin:
-                    found.append(f"{row['name']} alone may still be worth {high:.3f} of accuracy")
+            high = cast(Mapping[str, float], row["accuracy"])["high"]
+            if self.suspected(str(row["name"])) and row["name"] not in alarmed and high > study.margin:
+                found.append(f"{row['name']} alone may still be worth {high:.3f} of accuracy")
         for row in cast(list[Json], numbers["worth"]):
-            drop = cast(Mapping[str, float | None], row["drop"])
-            if row["arm"] == study.subject and row["named"]:
-                if drop["high"] is None or drop["high"] > study.margin:
-                    shown = "–" if drop["high"] is None else f"{drop['high']:.3f}"
+            high_drop = cast(Mapping[str, float | None], row["drop"])["high"]
+            if row["arm"] == study.subject and row["named"] and row["mark"] not in alarmed:
+                if high_drop is None or high_drop > study.margin:
+                    shown = "an unknown part" if high_drop is None else f"{high_drop:.3f}"
                     found.append(f"{row['mark']} may still carry {shown} of the score")
         for row in cast(list[Json], numbers["unmoved"]):
-            high = cast(float, row["high"])
-            if row["arm"] == study.subject and high > study.tolerance:
-                found.append(f"{_title(str(row['name']))} may still move {high:.0%} of predictions")
+            moved = cast(float, row["high_of_all"])
+            if row["arm"] == study.subject and row["name"] not in alarmed and moved > study.tolerance:
+                found.append(f"{_title(str(row['name']))} may still move {moved:.0%} of predictions")
         return found
+
+
+def _what(finding: Finding) -> object:
+    return finding.evidence["what"]
 
 
 def _ranks(ids: list[str], of: list[str]) -> dict[str, float]:

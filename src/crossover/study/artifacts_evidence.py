@@ -144,20 +144,18 @@ def movement(
     """How often the predicted class moves among the rows whose text was changed, and from which to which.
 
     The rate has the exact interval of Clopper and Pearson (1934); with clusters among the rows Wilson's on
-    the effective number of rows. ``p`` is that of so many moves at a true rate of ``tolerance``.
+    the effective number of rows. ``p`` is that of so many moves at a true rate of ``tolerance``;
+    ``high_of_all`` is the upper limit of the share of all rows, touched or not, that move.
     """
-    moves = (plain.predicted_index != changed.predicted_index)[touched]
+    every = plain.predicted_index != changed.predicted_index
+    moves = every[touched]
     count, flips = len(moves), int(moves.sum())
     if not count:
-        return {"changed": 0, "moved": 0, "rate": None, "low": 0.0, "high": 0.0, "p": 1.0, "directions": []}
+        return {"changed": 0, "moved": 0, "rate": None, "low": 0.0, "high": 0.0, "p": 1.0,
+                "high_of_all": 0.0, "directions": []}  # fmt: skip
     clusters = scored.clusters(plain.take(np.flatnonzero(touched).tolist()))
-    if clusters is None:
-        low, high = (float(limit) for limit in clopper_pearson(float(flips), float(count)))
-        method, units = "exact", float(count)
-    else:
-        rate = proportion("moved", moves, clusters)
-        low, high = rate.low or 0.0, 1.0 if rate.high is None else rate.high
-        method, units = rate.method, float(rate.n)
+    low, high, units, method = _share(moves, clusters)
+    of_all = _share(every & touched, scored.clusters(plain))
     pairs = Counter(
         (plain.classes[a], plain.classes[b])
         for a, b in zip(plain.predicted_index[touched], changed.predicted_index[touched], strict=True)
@@ -169,6 +167,7 @@ def movement(
         "rate": flips / count,
         "low": low,
         "high": high,
+        "high_of_all": of_all[1],
         "method": method,
         # Clusters count as so many rows: fewer flips in proportion.
         "p": float(stats.binom.sf(np.ceil(flips / count * units) - 1, units, tolerance)),
@@ -178,6 +177,17 @@ def movement(
             for (a, b), n in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_DIRECTIONS]
         ],
     }
+
+
+def _share(
+    moves: NDArray[np.bool_], clusters: NDArray[np.int64] | None
+) -> tuple[float, float, float, str]:
+    """Limits of a share, the number of independent rows (clusters), and how they were made."""
+    if clusters is None:
+        low, high = clopper_pearson(float(moves.sum()), float(len(moves)))
+        return float(low), float(high), float(len(moves)), "exact"
+    rate = proportion("moved", moves, clusters)
+    return rate.low or 0.0, 1.0 if rate.high is None else rate.high, float(rate.n), rate.method
 
 
 def differs(before: Sequence[str], after: Sequence[str]) -> NDArray[np.bool_]:

@@ -297,6 +297,17 @@ def _json(plain: object) -> bytes:
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8")
 
 
+def write_aside(file: Path, data: bytes) -> None:
+    """Write a file whole or not at all: aside, synced, renamed; folders above it are made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
+    try:
+        _write_synced(aside, data)
+        os.replace(aside, file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def _write_synced(file: Path, data: bytes) -> None:
     with open(file, "wb") as handle:
         handle.write(data)

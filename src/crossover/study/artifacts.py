@@ -111,7 +111,7 @@ class ArtifactsStudy:
             "split": self.split.fingerprint,
             "arms": {name: arm.to_json() for name, arm in self.arms.items()},
             "marks": {mark.name: list(mark.members) for mark in self.named},
-            "columns": runs.meta_columns(self.corpus, self.columns),
+            "columns": None if self.columns is None else runs.meta_columns(self.corpus, self.columns),
             "suspects": sorted(self.suspects),
             **{key: getattr(self, key) for key in plain},
         }
@@ -243,18 +243,19 @@ class ArtifactsStudy:
             runs=tuple(sorted(records)),
         )
 
-    def view(self, record: RunRecord, kind: str, name: str) -> str:
-        """The part of a record that holds a view's predictions."""
+    def view(self, kind: str, name: str) -> str:
+        """The part of an arm's record that holds a view's predictions."""
         return view_part(list(self.views).index((kind, name)))
 
     def _flags(self, records: Records) -> list[str]:
         seen = self.corpus.card.seen_in_pretraining
         flags = [seen] if seen else []
         groups: dict[str, list[RunSpec]] = {}
+        again = {"partial": "partial inputs", "remedy": "remedies"}
         for key, spec in self.specs.items():
-            who = key[1] if key[0] == "arm" else {"alone": "models that read no word"}.get(
-                key[0], f"{self.trained_again}, trained again ({'partial inputs' if key[0] == 'partial' else 'remedies'})"
-            )
+            who = key[1] if key[0] == "arm" else "models that read no word"
+            if key[0] in again:
+                who = f"{self.trained_again}, trained again ({again[key[0]]})"
             groups.setdefault(who, []).append(spec)
         for who, specs in groups.items():
             lost = sum(spec.digest not in records for spec in specs)

@@ -65,7 +65,7 @@ class Answerer:
         record = self.by_purpose.get(("arm", arm))
         if record is None:
             return None
-        return record.predictions.part(self.study.view(record, kind, name))
+        return record.predictions.part(self.study.view(kind, name))
 
     @cached_property
     def _test_rows(self) -> Predictions | None:

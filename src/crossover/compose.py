@@ -184,13 +184,13 @@ class Composed:
 
     @property
     def to(self) -> Path:
-        """The folder a corpus is written to.
+        """The folder a corpus, or the file texts are written to.
 
         Raises:
             BadInput: none is named.
         """
         if not self.cfg.to:
-            raise BadInput("to= names the folder to write the corpus to: to=mail")
+            raise BadInput("to= names where to write: the corpus' folder (to=mail), or the texts' file (to=texts.csv)")
         return Path(str(self.cfg.to))
 
     @cached_property

@@ -31,9 +31,9 @@ ARMS = {"model": logistic()}
 
 
 def marked(strength: float, rows: int = 900) -> tuple[Corpus, Split]:
-    """Hard toy mail; a share of the spam carries a footer."""
+    """Toy mail; a share of the spam carries a footer."""
     corpus = planted(
-        toy_corpus(rows, overlap=0.42), {"footer": Footer(strength=strength, label="spam", line=LINE)}
+        toy_corpus(rows, overlap=0.25), {"footer": Footer(strength=strength, label="spam", line=LINE)}
     )
     return corpus, toy_split(corpus)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 ALARMING_KINDS = ("line", "signs")
 """Kinds of found marks that alarm: a whole line or a run of signs is seldom what a text is about."""
+TOLD_ONLY = ("typos",)
+"""Changes that raise no alarm: a misspelt word is a word less, and the predictions of an honest model move."""
 
 
 class Answerer:
@@ -248,12 +250,13 @@ class Answerer:
     def _movement_findings(self, numbers: Json) -> Iterator[Finding]:
         for row in cast(list[Json], numbers["unmoved"]):
             if row["arm"] == self.study.subject:
+                told = row["name"] in TOLD_ONLY
                 yield Finding(
                     "moved-predictions",
-                    "warning",
+                    "info" if told else "warning",
                     f"More than {self.study.tolerance:.0%} of predictions move under {_title(str(row['name']))}",
                     {"what": row["name"], "moved": row["moved"], "changed": row["changed"]},
-                    "Normalise the texts before the model reads them, or train on texts changed so.",
+                    "" if told else "Normalise texts before the model reads them, or train on texts changed so.",
                     cast(float, row["p"]),
                 )
 
@@ -272,7 +275,8 @@ class Answerer:
                     found.append(f"{row['mark']} may still carry {shown} of the score")
         for row in cast(list[Json], numbers["unmoved"]):
             moved = cast(float, row["high_of_all"])
-            if row["arm"] == study.subject and row["name"] not in alarmed and moved > study.tolerance:
+            open_ = row["name"] not in alarmed and row["name"] not in TOLD_ONLY
+            if row["arm"] == study.subject and open_ and moved > study.tolerance:
                 found.append(f"{_title(str(row['name']))} may still move {moved:.0%} of predictions")
         return found
 

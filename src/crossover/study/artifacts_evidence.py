@@ -169,8 +169,8 @@ def movement(
         "high": high,
         "high_of_all": of_all[1],
         "method": method,
-        # Clusters count as so many rows: fewer flips in proportion.
-        "p": float(stats.binom.sf(np.ceil(flips / count * units) - 1, units, tolerance)),
+        # Clusters count as so many rows: fewer moves in proportion, in favour of none (31/450*450 is above 31).
+        "p": float(stats.binom.sf(np.floor(flips / count * units + 1e-9) - 1, units, tolerance)),
         "drop": gain(scored, plain, changed),
         "directions": [
             {"from": a, "to": b, "count": n}

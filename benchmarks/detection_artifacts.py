@@ -220,7 +220,7 @@ def mail(flaw: str, strength: float) -> Callable[[int], bool]:
 def messages(strength: float) -> Callable[[int], bool]:
     """A study of the SMS corpus with a footer under spam; each seed is another choice of rows and split."""
     path = str(Path(os.environ["CROSSOVER_DATA"]) / "sms_spam.parquet")
-    card = {name: "the SMS Spam Collection" for name in ("source", "sampling", "licence", "dates", "population")}
+    card = dict.fromkeys(("source", "sampling", "licence", "dates", "population"), "the SMS Spam Collection")
 
     def one(seed: int) -> bool:
         plain = HubDataset("ucirvine/sms_spam", name="sms_spam", path=path, rename={"sms": "text"}, card=card)
@@ -249,7 +249,9 @@ def strength_at(cells: Sequence[Cell], wanted: float = 0.9) -> float | None:
     shares = [(c.strength, c.alarms / c.repetitions) for c in cells]
     for (low, before), (high, after) in pairwise([(0.0, 0.0), *shares]):
         if after >= wanted:
-            return high if after == before else low + (high - low) * max(0.0, wanted - before) / (after - before)
+            return (
+                high if after == before else low + (high - low) * max(0.0, wanted - before) / (after - before)
+            )
     return None
 
 
@@ -277,7 +279,9 @@ def markdown(cells: Sequence[Cell], command: str) -> str:
 def main() -> None:
     """Run both parts and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--arrays", type=int, default=1000, help="repetitions of each test; 0 leaves them out")
+    parser.add_argument(
+        "--arrays", type=int, default=1000, help="repetitions of each test; 0 leaves them out"
+    )
     parser.add_argument("--nulls", type=int, default=200, help="studies of clean mail")
     parser.add_argument("--studies", type=int, default=12, help="studies at each strength above 0")
     parser.add_argument("--messages", type=int, default=8, help="studies of SMS at each strength")

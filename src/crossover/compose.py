@@ -190,7 +190,9 @@ class Composed:
             BadInput: none is named.
         """
         if not self.cfg.to:
-            raise BadInput("to= names where to write: the corpus' folder (to=mail), or the texts' file (to=texts.csv)")
+            raise BadInput(
+                "to= names where to write: the corpus' folder (to=mail), or the texts' file (to=texts.csv)"
+            )
         return Path(str(self.cfg.to))
 
     @cached_property

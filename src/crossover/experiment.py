@@ -109,10 +109,11 @@ def _predict(
     """Probabilities of the training rows, every scored part and view, and what they cost."""
     model = cast(Classifier, selected.model)
     model.cost_ = {}
-    parts, ids, rows = spec.scored(corpus, scored_ids(split, train_ids, spec.test_rows))
+    parts, ids, rows, where = spec.scored(corpus, scored_ids(split, train_ids, spec.test_rows))
     with clock() as took:
         probabilities = np.asarray(model.predict_proba(rows.texts, rows.meta), dtype=np.float64)
-    cost = predict_cost(took, model, len(ids))
-    predictions = Predictions(ids, parts, tuple(rows.labels), corpus.classes, probabilities)
+    cost = predict_cost(took, model, len(rows))
+    gold = tuple(rows.labels[k] for k in where)
+    predictions = Predictions(ids, parts, gold, corpus.classes, probabilities[where])
     one_by_one = spec.rows(corpus, predictions.part("test").ids[:LATENCY_TEXTS])
     return predictions, {**cost, **latency(model, one_by_one, spec.family)}

@@ -1,4 +1,4 @@
-"""The order reference reads the labels of neighbours, and is no better than the shares where order says nothing."""
+"""The order reference reads the labels of neighbours; where order says nothing it beats no shares."""
 
 import numpy as np
 import pytest

@@ -46,7 +46,9 @@ def test_a_pattern_whose_time_is_not_bounded_is_refused(pattern: str) -> None:
         check_marks([f"pattern:{pattern}"], "study.marks")
 
 
-@pytest.mark.parametrize("pattern", ["(drain|tube)s?", r"[]x]+", r"[^\]]*end", r"\bid: \d{3,6}\b", "a{2}", "x+?"])
+@pytest.mark.parametrize(
+    "pattern", ["(drain|tube)s?", r"[]x]+", r"[^\]]*end", r"\bid: \d{3,6}\b", "a{2}", "x+?"]
+)
 def test_common_patterns_are_taken(pattern: str) -> None:
     check_marks([f"pattern:{pattern}"], "study.marks")
 

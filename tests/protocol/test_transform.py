@@ -90,18 +90,24 @@ def test_views_are_of_the_test_rows_alone_and_change_nothing_else() -> None:
     spec = RunSpec(corpus.fingerprint, split.fingerprint, logistic())
     seen = replace(spec, views=(Transform("add_line"), Transform("strip", words=("prize",))))
     scored = scored_ids(split, split.train, None)
-    parts, ids, rows = seen.scored(corpus, scored)
+    parts, ids, rows, where = seen.scored(corpus, scored)
     plain = spec.scored(corpus, scored)
     size, test = len(scored), len(split.test)
+    assert plain[3] == list(range(size)) == where[:size]
     assert (parts[:size], ids[:size], rows.texts[:size]) == (plain[0], plain[1], plain[2].texts)
+    texts = [rows.texts[k] for k in where]
+    assert size + test < len(rows) < len(texts), "a text without a prize is predicted once"
     assert parts[size:] == (view_part(0),) * test + (view_part(1),) * test
     assert ids[size:] == split.test * 2
-    assert all(text.endswith("\nSent from my phone") for text in rows.texts[size : size + test])
-    assert not any("prize" in text for text in rows.texts[size + test :])
+    assert all(text.endswith("\nSent from my phone") for text in texts[size : size + test])
+    assert not any("prize" in text for text in texts[size + test :])
     assert len({spec.digest, seen.digest, replace(seen, views=seen.views[:1]).digest}) == 3
 
 
 def test_views_and_row_transforms_come_back_from_json() -> None:
     spec = RunSpec("0" * 16, "1" * 16, logistic(), text_transform=Transform("first_k", 3),
-                   row_transform=Transform("balance", words=("a",)), views=(Transform("typos", 0.1),))  # fmt: skip
-    assert RunSpec.from_json(spec.to_json()) == spec and RunSpec.from_json(spec.to_json()).digest == spec.digest
+                   row_transform=Transform("balance", words=("a",)),
+                   views=(Transform("typos", 0.1),))  # fmt: skip
+    assert (
+        RunSpec.from_json(spec.to_json()) == spec and RunSpec.from_json(spec.to_json()).digest == spec.digest
+    )

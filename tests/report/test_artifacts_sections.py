@@ -1,4 +1,4 @@
-"""The page of an artefact study: with and without a mark first, every table, and nothing of a text goes live."""
+"""The page of an artefact study: with and without a mark first, every table, no text goes live."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,15 @@ from crossover.report.verdict_page import verdict_page, write_report
 
 CHANGE = {"mean": 0.17, "low": 0.14, "high": 0.20, "p": 1e-6}
 LEAD = {"mean": 0.1, "low": 0.05, "high": 0.15}
-READING = {"rows": 400, "score": 0.7, "base": 0.46, "difference": CHANGE, "nats": LEAD, "accuracy": LEAD, "p": 1e-4}
+READING = {
+    "rows": 400,
+    "score": 0.7,
+    "base": 0.46,
+    "difference": CHANGE,
+    "nats": LEAD,
+    "accuracy": LEAD,
+    "p": 1e-4,
+}
 WORTH = {"arm": "model", "mark": "drain", "named": True, "with": 0.94, "without": 0.77, "drop": CHANGE,
          "rows": 400, "carriers": 100, "right_with": 98, "right_without": 30, "moved": 68}  # fmt: skip
 PLAIN = {
@@ -39,8 +47,9 @@ PLAIN = {
                  "directions": [{"from": "ham", "to": "spam", "count": 6}]},
                 {"arm": "model", "name": "other_urls", "changed": 0, "moved": 0, "rate": None, "low": 0.0,
                  "high": 0.0, "p": 1.0, "directions": []}],
-    "findings": [{"code": "mark-carries-score", "severity": "warning", "title": "The score falls without drain",
-                  "evidence": {"what": "drain", "p_holm": 2e-5}, "remedy": "Take the remedy.", "p_value": 1e-6},
+    "findings": [{"code": "mark-carries-score", "severity": "warning", "p_value": 1e-6,
+                  "title": "The score falls without drain", "remedy": "Take the remedy.",
+                  "evidence": {"what": "drain", "p_holm": 2e-5}},
                  {"code": "reading-alone", "severity": "info", "title": "length alone", "evidence": {},
                   "remedy": "", "p_value": 1e-4}],
     "unresolved": ["typos may still move 7% of predictions"],

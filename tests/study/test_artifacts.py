@@ -1,4 +1,4 @@
-"""The artefact study: planted marks are found and named, strangers' models are read, and clean data is left alone."""
+"""The artefact study: planted marks are found, strangers' models are read, clean data is left alone."""
 
 import csv
 import json
@@ -246,7 +246,9 @@ def test_evidence_by_hand() -> None:
     gold, scored = [0] * 10 + [1] * 10, Scored(Accuracy(), {})
     right, worse = of(gold), of([1, 1, 1, 1, *gold[4:]])
     found = gain(scored, right, worse)
-    assert found["mean"] == pytest.approx(0.2) and found["p"] == pytest.approx(0.5**4)  # McNemar is the larger
+    assert found["mean"] == pytest.approx(0.2) and found["p"] == pytest.approx(
+        0.5**4
+    )  # McNemar is the larger
     assert gain(scored, right, right)["p"] == 1.0
     moved = movement(scored, right, worse, np.arange(20) < 8, 0.05)
     assert (moved["moved"], moved["changed"], moved["rate"]) == (4, 8, 0.5)

@@ -216,7 +216,9 @@ def test_the_plan_is_deterministic_and_only_grows(done: Answered) -> None:
 
 def test_arms_differ_in_nothing_but_the_model_and_fresh_seeds(done: Answered) -> None:
     if done.study.name in ("ablation", "artifacts", "diagnosis"):
-        pytest.skip("coalitions, interventions, remedies, null runs share seeds with their base run on purpose")
+        pytest.skip(
+            "coalitions, interventions, remedies, null runs share seeds with their base run on purpose"
+        )
 
     def place(spec: RunSpec) -> str:
         return digest_of({**replace(spec, model=bayes()).to_json(), "seeds": None, "test_rows": None})

@@ -56,7 +56,9 @@ def matcher(mark: str) -> Matcher:
         try:
             return re.compile(bounded, re.IGNORECASE), True
         except re.error as error:
-            raise BadInput(f"mark {mark!r} is no regular expression ({error}); escape literal signs") from None
+            raise BadInput(
+                f"mark {mark!r} is no regular expression ({error}); escape literal signs"
+            ) from None
     before = r"(?<!\w)" if re.match(r"\w", mark[0]) else ""
     after = r"(?!\w)" if re.match(r"\w", mark[-1]) else ""
     return re.compile(before + re.escape(mark) + after, re.IGNORECASE), False
@@ -158,7 +160,7 @@ def _repeat(pattern: str, token: re.Match[str]) -> str:
 
 def _unbounded(pattern: str, what: str) -> BadInput:
     return BadInput(
-        f"mark {PATTERN}{pattern}: it has {what}; a pattern takes at most {MOST_REPEATS} repeats (* + ? {{}}) "
-        f"of single signs or classes, {MOST_GROUPS} groups, none of them repeated, and no reference to a group: "
-        "so its time is bounded on any text. Write a literal brace or bracket with a backslash"
+        f"mark {PATTERN}{pattern}: it has {what}; a pattern takes at most {MOST_REPEATS} repeats "
+        f"(* + ? {{}}) of single signs or classes, {MOST_GROUPS} groups, none repeated, and no reference to "
+        "a group: so its time is bounded on any text. Write a literal brace or bracket with a backslash"
     )

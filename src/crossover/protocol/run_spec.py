@@ -141,8 +141,11 @@ class RunSpec:
 
     def scored(
         self, corpus: Corpus, scored: Sequence[tuple[str, str]]
-    ) -> tuple[tuple[str, ...], tuple[str, ...], Rows]:
-        """(part, id) of the rows to predict, as parts, ids and rows; the test rows once more a view.
+    ) -> tuple[tuple[str, ...], tuple[str, ...], Rows, list[int]]:
+        """(part, id) of the rows to predict, the test rows once more a view, each different text once.
+
+        Returns parts and ids, the rows to predict, and which of these each (part, id) is: a view leaves
+        many texts as they were.
 
         Raises:
             BadInput: an id is unknown or has no label.
@@ -156,7 +159,10 @@ class RunSpec:
             seen = [text for (part, _), text in zip(scored, plain, strict=True) if part == "test"]
             views = [text for view in self.views for text in view.texts(seen)]
             rows = replace(rows, texts=plain + views)
-        return parts, ids, rows
+        keys = list(zip(ids, rows.texts, strict=True))
+        place = {key: k for k, key in enumerate(dict.fromkeys(keys))}
+        first = {key: k for k, key in reversed(list(enumerate(keys)))}
+        return parts, ids, rows.take(first[key] for key in place), [place[key] for key in keys]
 
     @cached_property
     def digest(self) -> str:

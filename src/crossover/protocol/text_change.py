@@ -19,14 +19,17 @@ HARMLESS = "Sent from my phone"
 URL = re.compile(r"(?:https?://|www\.)\S{1,2000}", re.IGNORECASE)
 OTHER_URL = "https://www.example.com/page"
 FUNCTION_WORDS = frozenset(
-    """a about above after again against all am an and any are as at be because been before being below between
-    both but by can cannot could did do does doing down during each few for from further had has have having he
-    her here hers him his how i if in into is it its just may me might more most must my no nor not now of off on
-    once only or other our ours out over own same shall she should so some such than that the their theirs them
-    then there these they this those through to too under until up upon very was we were what when where which
-    while who whom why will with would you your yours""".split()
+    """
+    a about above after again against all am an and any are as at be because been before being below
+    between both but by can cannot could did do does doing down during each few for from further had has
+    have having he her here hers him his how i if in into is it its just may me might more most must my
+    no nor not now of off on once only or other our ours out over own same shall she should so some such
+    than that the their theirs them then there these they this those through to too under until up upon
+    very was we were what when where which while who whom why will with would you your yours
+    """.split()  # noqa: SIM905
 )
 """English words that carry grammar rather than matter."""
+
 
 def _digits(text: str) -> str:
     # A single digit is no word to most tokenisers.

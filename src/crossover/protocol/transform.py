@@ -145,11 +145,11 @@ class Transform:
 def _balanced(labels: Sequence[str], carried: Sequence[bool], seed: int) -> list[int]:
     """Rows kept: of those with a mark only so many a class as its least frequent share there allows."""
     counts = {label: [0, 0] for label in sorted(set(labels))}
-    for label, has in zip(labels, carried, strict=True):
-        counts[label][has] += 1
+    for label, carrier in zip(labels, carried, strict=True):
+        counts[label][carrier] += 1
     # A class all of whose rows carry the mark keeps its odds at infinity and is never the least.
     odds = min(has / no if no else np.inf for no, has in counts.values())
-    kept = [k for k, has in enumerate(carried) if not has]
+    kept = [k for k, carrier in enumerate(carried) if not carrier]
     rng = np.random.default_rng([seed, len(kept)])
     for label, (no, has) in counts.items():
         rows = [k for k, own in enumerate(labels) if own == label and carried[k]]

@@ -15,6 +15,17 @@ _ROW = 40
 """Height of one row of a figure."""
 WITH, WITHOUT, BASE = style.COLOURS[0], style.COLOURS[1], style.MUTED
 
+NAMES = {
+    "length": "length alone",
+    "formatting": "formatting alone (length, capitals, digits, punctuation, URLs)",
+    "meta": "declared meta columns alone",
+}
+
+
+def reading_title(name: str) -> str:
+    """A reading in words."""
+    return NAMES.get(name, f"{name} alone" if name.startswith("order of") else name)
+
 
 def worth_plot(plain: Plain) -> Chart | None:
     """A row a mark: the score with it, without it, and the interval of the latter's distance."""
@@ -33,19 +44,25 @@ def worth_plot(plain: Plain) -> Chart | None:
         made.append({"label": label, "with": first, "without": second, "low": ends[0], "high": ends[1]})
     name = metric_title(text(plain, "metric", "score"))
     title = f"{name} with and without each mark"
-    caption = "Filled: the score as it is; hollow: with the mark taken out of the test texts, with the 95% interval of the paired difference."
+    caption = (
+        "Filled: the score as it is; hollow: with the mark taken out of the test texts, with the 95% "
+        "interval of the paired difference."
+    )
     return _pairs("worth", title, name, made, ("with it", "without it"), caption)
 
 
 def readings_plot(plain: Plain) -> Chart | None:
     """A row a reading: its score, and the base rate."""
-    from crossover.report.artifacts_sections import reading_title
-
     made = []
     for key in ("alone", "partial"):
         for row in rows(plain, key):
             difference = mapping(row, "difference")
-            values = [number(row, "base"), number(row, "score"), number(difference, "low"), number(difference, "high")]
+            values = [
+                number(row, "base"),
+                number(row, "score"),
+                number(difference, "low"),
+                number(difference, "high"),
+            ]
             if None in values:
                 continue
             base, score, low, high = (value or 0.0 for value in values)
@@ -54,8 +71,18 @@ def readings_plot(plain: Plain) -> Chart | None:
             label = reading_title(text(row, "name"))
             made.append({"label": label, "with": base, "without": score, "low": ends[0], "high": ends[1]})
     name = metric_title(text(plain, "metric", "score"))
-    caption = "Filled: the base rate, what the class shares alone give; hollow: the reading, with the 95% interval of the paired difference."
-    return _pairs("readings", f"{name} of what can be predicted without the whole text", name, made, ("base rate", "reading"), caption)
+    caption = (
+        "Filled: the base rate, what the class shares alone give; hollow: the reading, with the 95% "
+        "interval of the paired difference."
+    )
+    return _pairs(
+        "readings",
+        f"{name} of what can be predicted without the whole text",
+        name,
+        made,
+        ("base rate", "reading"),
+        caption,
+    )
 
 
 def _pairs(
@@ -74,7 +101,13 @@ def _pairs(
     labels = style.distinct([row["label"] for row in made], 44)
     points = [{**row, "y": label} for row, label in zip(made, labels, strict=True)]
     values = [row[key] for row in made for key in ("with", "without", "low", "high")]
-    y = alt.Y("y:N", title=None, sort=labels, scale=alt.Scale(domain=labels), axis=alt.Axis(ticks=False, domain=False))
+    y = alt.Y(
+        "y:N",
+        title=None,
+        sort=labels,
+        scale=alt.Scale(domain=labels),
+        axis=alt.Axis(ticks=False, domain=False),
+    )
     x = {
         "title": axis,
         "scale": alt.Scale(domain=list(style.value_domain(values)), nice=False, zero=False),
@@ -88,11 +121,19 @@ def _pairs(
             x=alt.X("without:Q", **x), y=y
         ),
     ]
-    told = [{"y": label, "x": row["without"], "said": show(row["without"], "score")} for row, label in zip(made, labels, strict=True)]
+    told = [
+        {"y": label, "x": row["without"], "said": show(row["without"], "score")}
+        for row, label in zip(made, labels, strict=True)
+    ]
     layers.append(
         alt.Chart(style.data(told))
         .mark_text(dy=-13, color=style.INK, fontSize=11.5, baseline="middle")
         .encode(x=alt.X("x:Q", **x), y=y, text="said:N")
     )
     subtitle = f"filled: {legend[0]}; hollow: {legend[1]}, with 95% interval"
-    return Chart(name, f"{title}: {len(made)} rows", caption, style.finished(layers, title, subtitle, _ROW * len(made) + 10))
+    return Chart(
+        name,
+        f"{title}: {len(made)} rows",
+        caption,
+        style.finished(layers, title, subtitle, _ROW * len(made) + 10),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossover.report.artifacts_figure import readings_plot, worth_plot
+from crossover.report.artifacts_figure import reading_title, readings_plot, worth_plot
 from crossover.report.chart_style import metric_title
 from crossover.report.comparison_figure import Dot, dot_plot
 from crossover.report.drawing import Chart
@@ -10,11 +10,32 @@ from crossover.report.page import Block, Bullets, Picture, Prose, Section, Tiles
 from crossover.report.plain_values import Plain, keyed_rows, mapping, number, rows, text, texts
 from crossover.report.tables import Cell, Column, Table, show
 
-NAMES = {
-    "length": "length alone",
-    "formatting": "formatting alone (length, capitals, digits, punctuation, URLs)",
-    "meta": "declared meta columns alone",
+NOTES = {
+    "findings": (
+        "Every question with a test is one of a family: P after Holm, so that on clean data any "
+        "false alarm has a chance of 5%."
+    ),
+    "worth": (
+        "The mark is taken out of the test texts alone; the model is as trained. A fall says what "
+        "the mark carries, and a mark that is the matter itself carries something too."
+    ),
+    "marks": (
+        "Found in the training rows, confirmed on the test rows. No count can tell a topic's own word "
+        "from a mark of where the text came from: judge them, and name in study.marks what has no "
+        "business deciding."
+    ),
+    "alone": (
+        "Against the class shares of the test rows. P is one-sided, of no lead in log loss and in "
+        "accuracy: in macro-F1 a coin beats the base rate."
+    ),
+    "partial": ("The model trained and tested on this part of every text alone."),
+    "moved": ("Of the test rows whose text the change touched: how often the predicted class moves."),
+    "remedies": (
+        "Trained again with the mark masked in training and in use, with every row once with and once "
+        "without it, or with rows dropped until it is as frequent in every class."
+    ),
 }
+"""What stands above the table of each section."""
 
 
 def charts(plain: Plain) -> list[Chart]:
@@ -29,7 +50,9 @@ def _moved_plot(plain: Plain) -> Chart | None:
         for row in rows(plain, "unmoved")
         if (rate := number(row, "rate")) is not None
     ]
-    return dot_plot("moved", "Predictions that move under a change that should not matter", "share moved", dots)
+    return dot_plot(
+        "moved", "Predictions that move under a change that should not matter", "share moved", dots
+    )
 
 
 def warnings(plain: Plain) -> list[str]:
@@ -55,70 +78,32 @@ def head(plain: Plain) -> list[Block]:
 def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
     """Marks, readings, partial inputs, movement, remedies."""
     pictures = {chart.name: Picture.of(chart) for chart in drawn}
-    made: list[tuple[str, str, str, str, Table]] = [
-        (
-            "What alarms",
-            "findings",
-            "",
-            "Every question with a test is one of a family: P after Holm, so that on clean data any false alarm has "
-            "a chance of 5%.",
-            finding_table(plain),
-        ),
-        (
-            "With and without a mark",
-            "worth",
-            "worth",
-            "The mark is taken out of the test texts alone; the model is as trained. A fall says what the mark "
-            "carries, and a mark that is the matter itself carries something too.",
-            worth_table(plain),
-        ),
-        (
-            "Too good to be true?",
-            "marks",
-            "",
-            "Found in the training rows, confirmed on the test rows. No count can tell a topic's own word from a "
-            "mark of where the text came from: judge them, and name in study.marks what has no business deciding.",
-            mark_table(plain),
-        ),
+    made: list[tuple[str, str, str, Table]] = [
+        ("What alarms", "findings", "", finding_table(plain)),
+        ("With and without a mark", "worth", "worth", worth_table(plain)),
+        ("Too good to be true?", "marks", "", mark_table(plain)),
         (
             "What can be predicted without reading",
             "alone",
             "readings",
-            "Against the class shares of the test rows. P is one-sided, of no lead in log loss and in accuracy: in "
-            "macro-F1 a coin beats the base rate.",
             reading_table(plain, "alone", "Readings without words"),
         ),
-        (
-            "What part of a text suffices",
-            "partial",
-            "",
-            "The model trained and tested on this part of every text alone.",
-            reading_table(plain, "partial", "Partial inputs"),
-        ),
-        (
-            "Predictions that should not move",
-            "moved",
-            "moved",
-            "Of the test rows whose text the change touched: how often the predicted class moves.",
-            moved_table(plain),
-        ),
-        (
-            "Remedies",
-            "remedies",
-            "",
-            "Trained again with the mark masked in training and in use, with every row once with and once without "
-            "it, or with rows dropped until it is as frequent in every class.",
-            remedy_table(plain),
-        ),
+        ("What part of a text suffices", "partial", "", reading_table(plain, "partial", "Partial inputs")),
+        ("Predictions that should not move", "moved", "moved", moved_table(plain)),
+        ("Remedies", "remedies", "", remedy_table(plain)),
     ]
     found = []
-    for title, anchor, figure, note, table in made:
+    for title, anchor, figure, table in made:
         if table.rows:
             picture: tuple[Block, ...] = (pictures[figure],) if figure in pictures else ()
-            found.append(Section(title, anchor, (Prose(note, "quiet"), *picture, table)))
+            found.append(Section(title, anchor, (Prose(NOTES[anchor], "quiet"), *picture, table)))
     if texts(plain, "unresolved"):
         found.append(
-            Section("What stays open", "open", (Bullets("Not bounded closely", tuple(texts(plain, "unresolved"))),))
+            Section(
+                "What stays open",
+                "open",
+                (Bullets("Not bounded closely", tuple(texts(plain, "unresolved"))),),
+            )
         )
     return found
 
@@ -287,17 +272,13 @@ def remedy_table(plain: Plain) -> Table:
             )
         )
     columns = (
-        Column("mark"), Column("remedy"), Column("training rows", "count"), Column(f"{name}, texts as they are", "score"),
+        Column("mark"), Column("remedy"), Column("training rows", "count"),
+        Column(f"{name}, texts as they are", "score"),
         Column("change by the remedy", "signed"), Column("its 95% interval", "signed_interval"),
         Column("texts without the mark", "score"), Column("change by the remedy ", "signed"),
         Column("its 95% interval ", "signed_interval"),
     )  # fmt: skip
     return Table("What each remedy costs and gains", columns, tuple(made))
-
-
-def reading_title(name: str) -> str:
-    """A reading in words."""
-    return NAMES.get(name, f"{name} alone" if name.startswith("order of") else name)
 
 
 def _worth(plain: Plain) -> list[Plain]:

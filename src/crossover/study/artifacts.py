@@ -198,7 +198,7 @@ class ArtifactsStudy:
     def texts_wanted(self) -> list[str]:
         """Every text an arm is asked for, each once: what a system elsewhere has to predict."""
         spec = self.specs["arm", self.subject]
-        _, _, rows = spec.scored(self.corpus, scored_ids(self.split, self.split.train, self.test_rows))
+        _, _, rows, _ = spec.scored(self.corpus, scored_ids(self.split, self.split.train, self.test_rows))
         return list(dict.fromkeys(rows.texts))
 
     def texts_csv(self) -> bytes:
@@ -270,7 +270,7 @@ class ArtifactsStudy:
 
     def _population(self) -> str:
         return (
-            f"Over fresh test rows like corpus {self.corpus.name} ({self.corpus.fingerprint}), given this one "
-            "training set and one seed a model; not over other training sets, corpora, encoders or recipes. "
-            "Which marks are legitimate it cannot know."
+            f"Over fresh test rows like corpus {self.corpus.name} ({self.corpus.fingerprint}), given this "
+            "one training set and one seed a model; not over other training sets, corpora, encoders or "
+            "recipes. Which marks are legitimate it cannot know."
         )

@@ -27,7 +27,7 @@ Json = dict[str, object]
 ALARMING_KINDS = ("line", "signs")
 """Kinds of found marks that alarm: a whole line or a run of signs is seldom what a text is about."""
 TOLD_ONLY = ("typos",)
-"""Changes that raise no alarm: a misspelt word is a word less, and the predictions of an honest model move."""
+"""Changes that raise no alarm: a misspelt word is a word less, and an honest model's predictions move."""
 
 
 class Answerer:
@@ -217,7 +217,7 @@ class Answerer:
                     f"{_title(name)} {'alone' if purpose == 'alone' else 'as the whole input'} "
                     f"{'beats' if suspected else 'against'} the base rate",
                     {"what": name, "score": row["score"], "base": row["base"]},
-                    "Find how the label gets there; take it out of what a model reads, split by it, or collect anew."
+                    "Find how the label gets there; take it out of the input, split by it, or collect anew."
                     if suspected
                     else "",
                     cast(float, row["p"]),
@@ -232,7 +232,7 @@ class Answerer:
                     "warning",
                     f"The score of {row['arm']} falls without {row['mark']}",
                     {"what": row["mark"], "with": row["with"], "without": row["without"]},
-                    "Take the remedy that gains most on stripped texts, and report the score without the mark.",
+                    "Take the remedy that gains most without the mark, and report the score without it.",
                     drop["p"],
                 )
         for row in cast(list[Json], numbers["marks"]):
@@ -254,9 +254,12 @@ class Answerer:
                 yield Finding(
                     "moved-predictions",
                     "info" if told else "warning",
-                    f"More than {self.study.tolerance:.0%} of predictions move under {_title(str(row['name']))}",
+                    f"More than {self.study.tolerance:.0%} of predictions move under "
+                    f"{_title(str(row['name']))}",
                     {"what": row["name"], "moved": row["moved"], "changed": row["changed"]},
-                    "" if told else "Normalise texts before the model reads them, or train on texts changed so.",
+                    ""
+                    if told
+                    else "Normalise texts before the model reads them, or train on texts changed so.",
                     cast(float, row["p"]),
                 )
 
@@ -268,11 +271,11 @@ class Answerer:
             if self.suspected(str(row["name"])) and row["name"] not in alarmed and high > study.margin:
                 found.append(f"{row['name']} alone may still be worth {high:.3f} of accuracy")
         for row in cast(list[Json], numbers["worth"]):
-            high_drop = cast(Mapping[str, float | None], row["drop"])["high"]
-            if row["arm"] == study.subject and row["named"] and row["mark"] not in alarmed:
-                if high_drop is None or high_drop > study.margin:
-                    shown = "an unknown part" if high_drop is None else f"{high_drop:.3f}"
-                    found.append(f"{row['mark']} may still carry {shown} of the score")
+            fall = cast(Mapping[str, float | None], row["drop"])["high"]
+            asked = row["arm"] == study.subject and row["named"] and row["mark"] not in alarmed
+            if asked and (fall is None or fall > study.margin):
+                shown = "an unknown part" if fall is None else f"{fall:.3f}"
+                found.append(f"{row['mark']} may still carry {shown} of the score")
         for row in cast(list[Json], numbers["unmoved"]):
             moved = cast(float, row["high_of_all"])
             open_ = row["name"] not in alarmed and row["name"] not in TOLD_ONLY

@@ -115,9 +115,7 @@ def base_rate(found: Predictions) -> Predictions:
     return Predictions(found.ids, found.parts, found.gold, found.classes, table)
 
 
-def mark_worth(
-    scored: Scored, plain: Predictions, stripped: Predictions, carried: NDArray[np.bool_]
-) -> Json:
+def mark_worth(scored: Scored, plain: Predictions, stripped: Predictions, carried: NDArray[np.bool_]) -> Json:
     """The score with and without a mark, paired; and what happens on the rows that carry it."""
     right, right_without = (one.predicted_index == one.gold_index for one in (plain, stripped))
     count = int(carried.sum())
@@ -169,7 +167,7 @@ def movement(
         "high": high,
         "high_of_all": of_all[1],
         "method": method,
-        # Clusters count as so many rows: fewer moves in proportion, in favour of none (31/450*450 is above 31).
+        # Clusters count as so many rows: fewer moves in proportion (31/450*450 is not quite 31).
         "p": float(stats.binom.sf(np.floor(flips / count * units + 1e-9) - 1, units, tolerance)),
         "drop": gain(scored, plain, changed),
         "directions": [
@@ -179,9 +177,7 @@ def movement(
     }
 
 
-def _share(
-    moves: NDArray[np.bool_], clusters: NDArray[np.int64] | None
-) -> tuple[float, float, float, str]:
+def _share(moves: NDArray[np.bool_], clusters: NDArray[np.int64] | None) -> tuple[float, float, float, str]:
     """Limits of a share, the number of independent rows (clusters), and how they were made."""
     if clusters is None:
         low, high = clopper_pearson(float(moves.sum()), float(len(moves)))

@@ -54,8 +54,8 @@ def declared_marks(marks: Mapping[str, object]) -> list[Named]:
         members = given if isinstance(given, list | tuple) else [given]
         if not members or not all(isinstance(member, str) for member in members):
             raise BadInput(
-                f"study.marks.{name}={given!r}: expected a text, or a list of texts: the literal that marks a "
-                "text, or pattern:EXPRESSION"
+                f"study.marks.{name}={given!r}: expected a text, or a list of texts: the literal that marks "
+                "a text, or pattern:EXPRESSION"
             )
         made.append(Named(str(name), tuple(str(member) for member in members)))
         check_marks(made[-1].members, f"study.marks.{name}")

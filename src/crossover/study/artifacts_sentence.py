@@ -83,7 +83,8 @@ class Told:
         drop = cast(Mapping[str, float], row["drop"])
         return (
             f"{metric_title(self.metric)} of {self.subject} is {_three(row['with'])} with {row['mark']} and "
-            f"{_three(row['without'])} without ({-drop['mean']:+.3f} [{-drop['high']:+.3f}, {-drop['low']:+.3f}]; "
+            f"{_three(row['without'])} without (a fall of {drop['mean']:.3f} [{drop['low']:.3f}, "
+            f"{drop['high']:.3f}]; "
             f"{row['carriers']} of {row['rows']} test rows carry it)"
         )
 
@@ -95,7 +96,8 @@ class Told:
             name = "the declared meta columns" if row["name"] == "meta" else f"the {row['name']}"
             shown.append(
                 f"{name} alone reach{'' if row['name'] == 'meta' else 'es'} "
-                f"{metric_title(self.metric)} {_three(row['score'])} against {_three(row['base'])} of the base rate"
+                f"{metric_title(self.metric)} {_three(row['score'])} against {_three(row['base'])} of the "
+                "base rate"
             )
         return shown
 
@@ -106,8 +108,8 @@ class Told:
             seen = cast(Json, marks[0]["evidence"])
             more = f" (and {len(marks) - 1} more like it)" if len(marks) > 1 else ""
             shown.append(
-                f"{seen['what']!r} is too good to be true: {seen['hits']} of the {seen['carriers']} test rows "
-                f"that carry it are {seen['class']}{more}"
+                f"{seen['what']!r} is too good to be true: {seen['hits']} of the {seen['carriers']} test "
+                f"rows that carry it are {seen['class']}{more}"
             )
         moved = self._with(("moved-predictions",))
         if moved:
@@ -121,8 +123,11 @@ class Told:
     def _context(self) -> list[str]:
         """The best reading without words that raised no alarm, for what it is worth."""
         alarmed = {cast(Json, f["evidence"])["what"] for f in self._with(("reading-alone",))}
-        rest = [r for r in cast(list[Json], self.numbers["alone"])
-                if r["name"] not in alarmed and r["score"] is not None and cast(float, r["p"]) <= 0.05]  # fmt: skip
+        rest = [
+            row
+            for row in cast(list[Json], self.numbers["alone"])
+            if row["name"] not in alarmed and row["score"] is not None and cast(float, row["p"]) <= 0.05
+        ]
         if not rest:
             return []
         best = min(rest, key=lambda row: cast(float, row["p"]))
@@ -149,9 +154,13 @@ class Told:
         marks = cast(list[Json], self.numbers["marks"])
         if marks:
             listed = ", ".join(repr(mark["name"]) for mark in marks[:3])
-            return f"Judge the telling marks ({listed}): name those that have no business deciding in study.marks."
+            return (
+                f"Judge the telling marks ({listed}), and name in study.marks what has no business deciding."
+            )
         if self.kind == "not_resolved":
-            return "Bring more test rows, or state a larger study.margin or study.tolerance that you can bear."
+            return (
+                "Bring more test rows, or state a larger study.margin or study.tolerance that you can bear."
+            )
         return "Name the marks you know of in study.marks, and look at the rows with study=diagnosis."
 
     def _remedy(self, mark: str) -> str:
@@ -167,7 +176,8 @@ class Told:
         verb = {"mask": "Mask", "augment": "Augment against", "balance": "Balance"}[str(best["remedy"])]
         return (
             f"{verb} {mark}: without it the score rises by {gain['mean']:.3f} [{gain['low']:.3f}, "
-            f"{gain['high']:.3f}], with it it changes by {cost['mean']:+.3f} [{cost['low']:+.3f}, {cost['high']:+.3f}]."
+            f"{gain['high']:.3f}]; on texts as they are it changes by {cost['mean']:+.3f} "
+            f"[{cost['low']:+.3f}, {cost['high']:+.3f}]."
         )
 
 

@@ -50,7 +50,9 @@ class Surface(FeatureBlock):
         """
         unknown = sorted(set(self.columns or []) - set(NAMES))
         if unknown or self.columns == []:
-            raise BadInput(f"Surface: columns={self.columns}; expected some of {list(NAMES)}, or null for all")
+            raise BadInput(
+                f"Surface: columns={self.columns}; expected some of {list(NAMES)}, or null for all"
+            )
         raw = self._raw(texts)
         self.mean_: NDArray[np.float64] = raw.mean(axis=0)
         spread = raw.std(axis=0)

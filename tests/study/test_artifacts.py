@@ -234,6 +234,13 @@ def test_marks_are_named_and_copies_of_one_text_are_no_mark() -> None:
     assert not found_marks(corpus, replace(split, groups=groups), 0.95, 5)
 
 
+def test_a_found_mark_that_is_called_like_a_named_one_is_another_mark() -> None:
+    corpus, split = marked(0.5)
+    study = ArtifactsStudy(corpus, split, ARMS, marks={LINE: "prize"})
+    assert [mark.name for mark in study.stripped] == [LINE, f"{LINE} (2)"]
+    assert len({view.words for (kind, _), view in study.views.items() if kind == "mark"}) == 2
+
+
 def test_evidence_by_hand() -> None:
     from crossover.measure.metric.accuracy import Accuracy
     from crossover.measure.predictions import Predictions

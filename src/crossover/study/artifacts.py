@@ -135,7 +135,8 @@ class ArtifactsStudy:
     def found(self) -> list[runs.Named]:
         """Telling marks of the training rows, named ones left out."""
         known = {member.lower() for mark in self.named for member in mark.members}
-        listed = runs.found_marks(self.corpus, self.split, self.precision, self.candidates)
+        taken = [mark.name for mark in self.named]
+        listed = runs.found_marks(self.corpus, self.split, self.precision, self.candidates, taken)
         return [mark for mark in listed if not known & set(mark.members)]
 
     @cached_property

@@ -21,6 +21,8 @@ MODEL = "crossover.model.logistic_regression.LogisticRegression"
 FEATURES = "crossover.model.features."
 META_KINDS = ("category", "number", "time")
 """Kinds of meta columns that are read; a group names its rows, and votes are labels."""
+PENALTY = 0.03
+"""C of the readers: standardised columns keep most of their weight, the rarer categories little."""
 LENGTH = ["log_characters", "log_tokens"]
 REMEDIES = ("mask", "augment", "balance")
 SCANNED = 20_000
@@ -64,8 +66,13 @@ def declared_marks(marks: Mapping[str, object]) -> list[Named]:
     return made
 
 
-def found_marks(corpus: Corpus, split: Split, precision: float, most: int) -> list[Named]:
-    """Telling marks of the training rows, each named by the first 40 characters of its longest member."""
+def found_marks(
+    corpus: Corpus, split: Split, precision: float, most: int, taken: Sequence[str] = ()
+) -> list[Named]:
+    """Telling marks of the training rows, each named by the first 40 characters of its longest member.
+
+    A name that is ``taken``, or another mark's, gets a number.
+    """
     ids = split.train
     if len(ids) > SCANNED:
         chosen = np.random.default_rng(0).permutation(len(ids))[:SCANNED]
@@ -78,7 +85,7 @@ def found_marks(corpus: Corpus, split: Split, precision: float, most: int) -> li
     for mark in marks:
         name = shown = " ".join(mark.members[0].split())[:40]
         copy = 2
-        while name in {one.name for one in made} | {ALL_FOUND}:
+        while name in {ALL_FOUND, *taken, *(one.name for one in made)}:
             name, copy = f"{shown} ({copy})", copy + 1
         made.append(Named(name, mark.members, mark))
     return made
@@ -139,8 +146,8 @@ def meta_columns(corpus: Corpus, columns: Mapping[str, Sequence[str]] | None) ->
 
 
 def _reader(features: Mapping[str, object]) -> Component:
-    # C = 1: columns are standardised or few, and an oversure model would hide what it knows.
-    return component(MODEL, {"features": dict(features), "C": 1.0})
+    # A strong penalty: one that fits the noise of many categories is oversure, and hides what a column knows.
+    return component(MODEL, {"features": dict(features), "C": PENALTY})
 
 
 def treated(base: RunSpec, mark: Named) -> dict[str, RunSpec]:

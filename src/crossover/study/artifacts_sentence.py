@@ -68,16 +68,17 @@ class Told:
                 many = f"{len(unresolved)} of {checked} questions stay open"
                 said = [f"no artefact is found, but {many}: {unresolved[0]}" if unresolved else
                         "no artefact is found, but the subject's runs are missing"]  # fmt: skip
-        context = self._context()
+        quiet = [row for row in self._worth if row["named"] and not self._alarms(row)]
+        context = [*(f"{self._with_and_without(row)}, not beyond chance" for row in quiet), *self._context()]
         return f"On {self.corpus}, " + "; ".join([*said, *context]) + "."
 
     def _named(self) -> list[str]:
-        shown = []
+        """With and without each named mark that alarms."""
+        return [self._with_and_without(row) for row in self._worth if row["named"] and self._alarms(row)]
+
+    def _alarms(self, row: Json) -> bool:
         alarmed = {cast(Json, f["evidence"])["what"] for f in self._with(("mark-carries-score",))}
-        for row in self._worth:
-            if row["mark"] in alarmed and row["named"]:
-                shown.append(self._with_and_without(row))
-        return shown
+        return row["mark"] in alarmed
 
     def _with_and_without(self, row: Json) -> str:
         drop = cast(Mapping[str, float], row["drop"])
@@ -130,7 +131,7 @@ class Told:
         ]
         if not rest:
             return []
-        best = min(rest, key=lambda row: cast(float, row["p"]))
+        best = max(rest, key=lambda row: cast(Mapping[str, float], row["nats"])["mean"])
         return [
             f"{best['name']} alone gives {metric_title(self.metric)} {_three(best['score'])} "
             f"(base rate {_three(best['base'])})"

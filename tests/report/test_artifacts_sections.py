@@ -76,12 +76,12 @@ def test_the_figures_hold_every_mark_reading_and_change_that_has_a_value() -> No
 
 def test_every_table_says_what_was_counted() -> None:
     assert finding_table(PLAIN).rows == (("The score falls without drain", 1e-6, 2e-5, "Take the remedy."),)
-    assert worth_table(PLAIN).rows[0][:6] == ("drain", "named", 0.94, 0.77, 0.17, (0.14, 0.20))
-    assert worth_table(PLAIN).rows[0][7:] == (100, 0.98, 0.30, 68)
+    assert worth_table(PLAIN).rows[0][:5] == ("drain (named)", 0.94, 0.77, 0.17, (0.14, 0.20))
+    assert worth_table(PLAIN).rows[0][6:] == (100, 0.98, 0.30, 68)
     assert mark_table(PLAIN).rows[0][2:7] == ("spam", 40, 0.2, 20, 1.0)
     assert reading_table(PLAIN, "alone", "x").rows[1][0] == "order of the file alone"
     assert moved_table(PLAIN).rows[0][-1] == "ham to spam: 6" and moved_table(PLAIN).rows[1][3] is None
-    assert remedy_table(PLAIN).rows[0][:5] == ("drain", "mask", 900, 0.9, -0.04)
+    assert remedy_table(PLAIN).rows[0][:5] == ("drain", "mask", 900, 0.9, (-0.06, -0.02))
     assert [section.anchor for section in sections(PLAIN, charts(PLAIN))] == [
         "findings", "worth", "marks", "alone", "partial", "moved", "remedies", "open",
     ]  # fmt: skip

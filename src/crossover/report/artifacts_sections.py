@@ -146,8 +146,7 @@ def worth_table(plain: Plain) -> Table:
         right, left = number(row, "right_with"), number(row, "right_without")
         made.append(
             (
-                _named(plain, row, text(row, "mark")),
-                "named" if row.get("named") is True else "found",
+                _named(plain, row, text(row, "mark")) + (" (named)" if row.get("named") is True else ""),
                 number(row, "with"),
                 number(row, "without"),
                 number(drop, "mean"),
@@ -160,11 +159,11 @@ def worth_table(plain: Plain) -> Table:
             )
         )
     columns = (
-        Column("mark"), Column("how it came here"), Column(f"{name} with", "score"),
+        Column("mark"), Column(f"{name} with", "score"),
         Column("without", "score"), Column("fall", "signed"), Column("its 95% interval", "signed_interval"),
         Column("P of no fall", "quantity"), Column("rows that carry it", "count"),
         Column("right among them, with", "score"), Column("without it", "score"),
-        Column("predictions that move", "count"),
+        Column("moved", "count"),
     )  # fmt: skip
     return Table("The score with and without each mark", columns, tuple(made))
 
@@ -208,20 +207,17 @@ def reading_table(plain: Plain, key: str, caption: str) -> Table:
                 reading_title(text(row, "name")),
                 number(row, "score"),
                 number(row, "base"),
-                number(difference, "mean"),
                 (number(difference, "low"), number(difference, "high")),
-                number(lead, "mean"),
                 (number(lead, "low"), number(lead, "high")),
-                number(nats, "mean"),
                 (number(nats, "low"), number(nats, "high")),
                 number(row, "p"),
             )
         )
     columns = (
         Column("what is read"), Column(name, "score"), Column("base rate", "score"),
-        Column("lead", "signed"), Column("its 95% interval", "signed_interval"),
-        Column("lead in accuracy", "signed"), Column("its 95% interval", "signed_interval"),
-        Column("log loss saved", "signed"), Column("its 95% interval", "signed_interval"),
+        Column("lead, 95% interval", "signed_interval"),
+        Column("lead in accuracy, 95%", "signed_interval"),
+        Column("log loss saved, 95%", "signed_interval"),
         Column("P", "quantity"),
     )  # fmt: skip
     return Table(caption, columns, tuple(made))
@@ -264,21 +260,18 @@ def remedy_table(plain: Plain) -> Table:
                 text(row, "remedy"),
                 number(row, "train_rows"),
                 number(row, "score"),
-                number(cost, "mean"),
                 (number(cost, "low"), number(cost, "high")),
                 number(row, "score_stripped"),
-                number(gain, "mean"),
                 (number(gain, "low"), number(gain, "high")),
             )
         )
     columns = (
         Column("mark"), Column("remedy"), Column("training rows", "count"),
-        Column(f"{name}, texts as they are", "score"),
-        Column("change by the remedy", "signed"), Column("its 95% interval", "signed_interval"),
-        Column("texts without the mark", "score"), Column("change by the remedy ", "signed"),
-        Column("its 95% interval ", "signed_interval"),
+        Column("texts as they are", "score"),
+        Column("change, 95% interval", "signed_interval"),
+        Column("without the mark", "score"), Column("change there, 95%", "signed_interval"),
     )  # fmt: skip
-    return Table("What each remedy costs and gains", columns, tuple(made))
+    return Table(f"What each remedy costs and gains, in {name}", columns, tuple(made))
 
 
 def _worth(plain: Plain) -> list[Plain]:

@@ -217,7 +217,8 @@ class Answerer:
                     f"{_title(name)} {'alone' if purpose == 'alone' else 'as the whole input'} "
                     f"{'beats' if suspected else 'against'} the base rate",
                     {"what": name, "score": row["score"], "base": row["base"]},
-                    "Find how the label gets there; take it out of the input, split by it, or collect anew."
+                    f"Find how the label gets into {reading(name)}; take it out of the input, split by it, "
+                    "or collect anew."
                     if suspected
                     else "",
                     cast(float, row["p"]),
@@ -280,7 +281,7 @@ class Answerer:
             moved = cast(float, row["high_of_all"])
             open_ = row["name"] not in alarmed and row["name"] not in TOLD_ONLY
             if row["arm"] == study.subject and open_ and moved > study.tolerance:
-                found.append(f"{_title(str(row['name']))} may still move {moved:.0%} of predictions")
+                found.append(f"{_title(str(row['name']))} may still move {moved:.1%} of predictions")
         return found
 
 
@@ -296,6 +297,11 @@ def _order_of(ids: list[str], values: list[str | None]) -> dict[str, float]:
     known = sorted({value for value in values if value})
     rank = {value: float(k) for k, value in enumerate(known)}
     return {id_: rank[value] for id_, value in zip(ids, values, strict=True) if value}
+
+
+def reading(name: str) -> str:
+    """A reading in the middle of a sentence."""
+    return "the declared meta columns" if name == "meta" else f"the {name}"
 
 
 def _title(name: str) -> str:

@@ -21,8 +21,8 @@ MODEL = "crossover.model.logistic_regression.LogisticRegression"
 FEATURES = "crossover.model.features."
 META_KINDS = ("category", "number", "time")
 """Kinds of meta columns that are read; a group names its rows, and votes are labels."""
-PENALTY = 0.03
-"""C of the readers: standardised columns keep most of their weight, the rarer categories little."""
+FEW_COLUMNS, MANY_COLUMNS = 1.0, 0.03
+"""C of the readers: of a few standardised columns; and of meta columns, with a column a category."""
 LENGTH = ["log_characters", "log_tokens"]
 REMEDIES = ("mask", "augment", "balance")
 SCANNED = 20_000
@@ -117,13 +117,14 @@ def alone(corpus: Corpus, columns: Mapping[str, Sequence[str]] | None) -> dict[s
     """
     surface = FEATURES + "surface.Surface"
     made = {
-        "length": _reader({"length": {"_target_": surface, "columns": LENGTH}}),
-        "formatting": _reader({"formatting": {"_target_": surface}}),
+        "length": _reader({"length": {"_target_": surface, "columns": LENGTH}}, FEW_COLUMNS),
+        "formatting": _reader({"formatting": {"_target_": surface}}, FEW_COLUMNS),
     }
     read = meta_columns(corpus, columns)
     if any(read.values()):
         block = {"_target_": FEATURES + "declared_meta.DeclaredMeta", **{k: v for k, v in read.items() if v}}
-        made["meta"] = _reader({"meta": block})
+        # One that fits the noise of many categories is oversure, and hides what a column knows.
+        made["meta"] = _reader({"meta": block}, MANY_COLUMNS)
     return made
 
 
@@ -145,9 +146,8 @@ def meta_columns(corpus: Corpus, columns: Mapping[str, Sequence[str]] | None) ->
     return {kind: sorted(columns.get(kind, ())) for kind in META_KINDS}
 
 
-def _reader(features: Mapping[str, object]) -> Component:
-    # A strong penalty: one that fits the noise of many categories is oversure, and hides what a column knows.
-    return component(MODEL, {"features": dict(features), "C": PENALTY})
+def _reader(features: Mapping[str, object], strength: float) -> Component:
+    return component(MODEL, {"features": dict(features), "C": strength})
 
 
 def treated(base: RunSpec, mark: Named) -> dict[str, RunSpec]:

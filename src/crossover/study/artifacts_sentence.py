@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from crossover.study.artifacts_answer import reading
 from crossover.study.crossover_sentence import metric_title
 
 Json = Mapping[str, object]
@@ -63,7 +64,7 @@ class Told:
             checked = cast(int, self.numbers["tests"])
             unresolved = cast(list[str], self.numbers["unresolved"])
             if self.kind == "clean":
-                said = [f"no artefact is found in {checked} questions, and each looked for is bounded"]
+                said = [f"no artefact is found: of {checked} questions none alarms, and each is bounded"]
             else:
                 many = f"{len(unresolved)} of {checked} questions stay open"
                 said = [f"no artefact is found, but {many}: {unresolved[0]}" if unresolved else
@@ -94,7 +95,7 @@ class Told:
         rows = {row["name"]: row for row in cast(list[Json], self.numbers["alone"])}
         for finding in self._with(("reading-alone",))[:3]:
             row = rows[cast(Json, finding["evidence"])["what"]]
-            name = "the declared meta columns" if row["name"] == "meta" else f"the {row['name']}"
+            name = reading(str(row["name"]))
             shown.append(
                 f"{name} alone reach{'' if row['name'] == 'meta' else 'es'} "
                 f"{metric_title(self.metric)} {_three(row['score'])} against {_three(row['base'])} of the "

@@ -61,6 +61,7 @@ def test_the_worst_pattern_on_the_worst_text_ends() -> None:
 
 
 def test_an_empty_or_endless_mark_is_refused() -> None:
-    for mark in ("", "  ", "pattern:", "x" * 501):
+    check_marks(["x" * 501], "study.marks")
+    for mark in ("", "  ", "pattern:", "pattern:" + "x" * 501):
         with pytest.raises(BadInput, match="mark"):
             check_marks([mark], "study.marks")

@@ -241,6 +241,15 @@ def test_a_found_mark_that_is_called_like_a_named_one_is_another_mark() -> None:
     assert len({view.words for (kind, _), view in study.views.items() if kind == "mark"}) == 2
 
 
+def test_a_line_that_looks_like_a_pattern_is_never_one() -> None:
+    texts = [
+        f"word{k} here\nsee you\npattern:(a+)+" if k % 2 else f"word{k} here\nsee you" for k in range(120)
+    ]
+    corpus = Corpus.from_columns("toy", texts, ["spam" if k % 2 else "good" for k in range(120)], CARD)
+    found = found_marks(corpus, toy_split(corpus), 0.95, 5)
+    assert all(not member.startswith("pattern:") for mark in found for member in mark.members)
+
+
 def test_evidence_by_hand() -> None:
     from crossover.measure.metric.accuracy import Accuracy
     from crossover.measure.predictions import Predictions

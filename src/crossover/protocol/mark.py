@@ -15,6 +15,7 @@ from crossover.data.bad_input import BadInput
 PATTERN = "pattern:"
 """How a mark begins that is a regular expression; all else is a literal."""
 MOST_CHARACTERS = 500
+"""Of a pattern; a literal may be as long as a text."""
 MOST_REPEATS = 3
 """Repeated items (``*``, ``+``, ``?``, ``{}``) of one pattern: each multiplies the worst time."""
 MOST_GROUPS = 3
@@ -40,8 +41,8 @@ def check_marks(marks: Sequence[str], where: str) -> None:
     for mark in marks:
         if not isinstance(mark, str) or not mark.removeprefix(PATTERN).strip():
             raise BadInput(f"{where}: {mark!r} is no mark; write the literal, or {PATTERN} and an expression")
-        if len(mark) > MOST_CHARACTERS:
-            raise BadInput(f"{where}: a mark of {len(mark)} characters; at most {MOST_CHARACTERS}")
+        if mark.startswith(PATTERN) and len(mark) > MOST_CHARACTERS:
+            raise BadInput(f"{where}: a pattern of {len(mark)} characters; at most {MOST_CHARACTERS}")
         matcher(mark)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from crossover.measure.metric.metric import metric_named
 from crossover.measure.order_reference import order_reference
 from crossover.measure.predictions import Predictions
 from crossover.measure.telling_marks import confirm, purity
+from crossover.protocol.run_spec import view_part
 from crossover.protocol.transform import Transform
 from crossover.record.run_record import RunRecord
 from crossover.study import artifacts_evidence as evidence
@@ -63,11 +65,9 @@ class Answerer:
         record = self.by_purpose.get(key)
         return None if record is None else record.predictions.part("test")
 
-    def _view(self, arm: str, kind: str, name: str) -> Predictions | None:
-        record = self.by_purpose.get(("arm", arm))
-        if record is None:
-            return None
-        return record.predictions.part(self.study.view(kind, name))
+    def _view(self, arm: str, kind: str, name: str) -> Predictions:
+        """A view of an arm whose run is there."""
+        return self.by_purpose["arm", arm].predictions.part(self.study.view(kind, name))
 
     @cached_property
     def _test_rows(self) -> Predictions | None:
@@ -97,7 +97,8 @@ class Answerer:
         if rows is None:
             return []
         corpus, train = self.study.corpus, self.study.split.train
-        places: dict[str, dict[str, float]] = {"order of the file": _ranks(corpus.ids, corpus.ids)}
+        in_file = {id_: float(row) for id_, row in corpus.row_of.items()}
+        places: dict[str, dict[str, float]] = {"order of the file": in_file}
         for column, kind in sorted(corpus.meta.items()):
             if kind == "time":
                 values = [None if v is None else str(v) for v in corpus.meta_values(column)]
@@ -145,10 +146,10 @@ class Answerer:
         """Every arm with and without every mark."""
         for arm in self.study.arms:
             plain = self._test("arm", arm)
-            for mark in self.study.stripped if plain is not None else ():
+            if plain is None:
+                continue
+            for mark in self.study.stripped:
                 without = self._view(arm, "mark", mark.name)
-                if plain is None or without is None:
-                    continue
                 worth = evidence.mark_worth(self.scored, plain, without, self._touched(mark.strip))
                 named = mark.name in {one.name for one in self.study.named}
                 yield {"arm": arm, "mark": mark.name, "named": named, **worth}
@@ -159,15 +160,13 @@ class Answerer:
         if reader is None:
             return
         plain = self._test("arm", reader)
-        for mark in self.study.treated if plain is not None else ():
-            stripped = self._view(reader, "mark", mark.name)
-            for remedy in REMEDIES:
-                record = self.by_purpose.get(("remedy", mark.name, remedy))
-                if record is None or plain is None or stripped is None:
-                    continue
+        for mark, remedy in product(self.study.treated, REMEDIES):
+            record = self.by_purpose.get(("remedy", mark.name, remedy))
+            if record is not None and plain is not None:
+                stripped = self._view(reader, "mark", mark.name)
                 test = record.predictions.part("test")
                 # A masked model is masked in use too: it reads the same stripped text either way.
-                other = test if remedy == "mask" else record.predictions.part("view_0")
+                other = test if remedy == "mask" else record.predictions.part(view_part(0))
                 yield {
                     "mark": mark.name,
                     "remedy": remedy,
@@ -187,12 +186,11 @@ class Answerer:
         """How often each arm's predictions move under each harmless change."""
         for arm in self.study.arms:
             plain = self._test("arm", arm)
-            for kind, name in self.study.views if plain is not None else ():
-                if kind != "unmoved" or plain is None:
-                    continue
-                changed = self._view(arm, kind, name)
-                if changed is not None:
-                    touched = self._touched(self.study.views[kind, name])
+            if plain is None:
+                continue
+            for (kind, name), change in self.study.views.items():
+                if kind == "unmoved":
+                    changed, touched = self._view(arm, kind, name), self._touched(change)
                     found = evidence.movement(self.scored, plain, changed, touched, self.study.tolerance)
                     yield {"arm": arm, "name": name, **found}
 
@@ -289,11 +287,8 @@ def _what(finding: Finding) -> object:
     return finding.evidence["what"]
 
 
-def _ranks(ids: list[str], of: list[str]) -> dict[str, float]:
-    return {id_: float(row) for row, id_ in enumerate(of)} if ids else {}
-
-
 def _order_of(ids: list[str], values: list[str | None]) -> dict[str, float]:
+    """Rank of each row that has a value; times in UTC order as their texts do."""
     known = sorted({value for value in values if value})
     rank = {value: float(k) for k, value in enumerate(known)}
     return {id_: rank[value] for id_, value in zip(ids, values, strict=True) if value}

@@ -11,7 +11,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.telling_marks import TellingMark, telling_marks
 from crossover.protocol.component import Component, component
-from crossover.protocol.mark import check_marks
+from crossover.protocol.mark import PATTERN, check_marks
 from crossover.protocol.run_spec import RunSpec
 from crossover.protocol.text_change import ONLY, UNMOVED
 from crossover.protocol.transform import Transform
@@ -83,11 +83,15 @@ def found_marks(
     marks = telling_marks(rows.texts, gold, precision, most, clusters)
     made: list[Named] = []
     for mark in marks:
-        name = shown = " ".join(mark.members[0].split())[:40]
+        # What a text says is a literal, even where it looks like a pattern.
+        members = tuple(member for member in mark.members if not member.startswith(PATTERN))
+        if not members:
+            continue
+        name = shown = " ".join(members[0].split())[:40]
         copy = 2
         while name in {ALL_FOUND, *taken, *(one.name for one in made)}:
             name, copy = f"{shown} ({copy})", copy + 1
-        made.append(Named(name, mark.members, mark))
+        made.append(Named(name, members, mark))
     return made
 
 

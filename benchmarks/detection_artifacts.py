@@ -7,7 +7,8 @@ writes detection_artifacts.json (a line a cell) and detection_artifacts.md to re
 
 Two parts. **Tests**: each kind of test, and a page of them at once, on arrays with a known truth; strength 0
 is the edge at which nothing may alarm. **Studies**: a flaw planted in the generated inbox (1,500 mails) or in
-the SMS corpus (CROSSOVER_DATA names its folder); an alarm is any verdict of artefact or suspect. Partial
+the SMS corpus (CROSSOVER_DATA names its folder); an alarm is any verdict of artefact or suspect, in the SMS
+corpus a finding of the planted line itself, for the pound sign alarms there without any flaw. Partial
 inputs and remedies, which alarm nothing, are not run in them: the family is then smaller, and so is Holm's
 correction.
 """
@@ -23,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -193,8 +195,8 @@ FLAWS: Mapping[str, tuple[Callable[[float, int], Flaw], Mapping[str, str]]] = {
 }
 
 
-def alarmed(corpus: Corpus, split: Split, marks: Mapping[str, str]) -> bool:
-    """Whether the verdict is artefact or suspect, from the runs that can alarm."""
+def alarmed(corpus: Corpus, split: Split, marks: Mapping[str, str], only: str | None = None) -> bool:
+    """Whether the verdict is artefact or suspect, or ``only`` this mark alarms, from the runs that can."""
     study = ArtifactsStudy(corpus, split, {"model": MODEL}, marks=marks)
     needed = [spec for key, spec in study.specs.items() if key in (("arm", "model"), ("alone", "meta"))]
     with tempfile.TemporaryDirectory() as folder:
@@ -202,7 +204,11 @@ def alarmed(corpus: Corpus, split: Split, marks: Mapping[str, str]) -> bool:
         store.save_corpus(corpus)
         store.save_split(split)
         records = {spec.digest: run_once(spec, store) for spec in needed}
-        return study.conclude(records).kind in ("artefact", "suspect")
+        verdict = study.conclude(records)
+        if only is None:
+            return verdict.kind in ("artefact", "suspect")
+        findings = cast(Sequence[Mapping[str, Any]], verdict.numbers["findings"])
+        return any(f["severity"] == "warning" and f["evidence"]["what"] == only for f in findings)
 
 
 def mail(flaw: str, strength: float) -> Callable[[int], bool]:
@@ -225,7 +231,9 @@ def messages(strength: float) -> Callable[[int], bool]:
     def one(seed: int) -> bool:
         plain = HubDataset("ucirvine/sms_spam", name="sms_spam", path=path, rename={"sms": "text"}, card=card)
         corpus = planted(plain.load(), {"footer": Footer(strength=strength, label="spam", seed=seed)})
-        return alarmed(corpus, Stratified(test=0.3, validation=0.1, seed=seed).split(corpus), {})
+        return alarmed(
+            corpus, Stratified(test=0.3, validation=0.1, seed=seed).split(corpus), {}, LINE.lower()[:40]
+        )
 
     return one
 

@@ -69,6 +69,13 @@ def test_a_named_mark_that_carries_the_score_is_the_verdict_with_and_without(nam
     assert worth["right_with"] == worth["carriers"] > worth["right_without"]
 
 
+def test_a_named_mark_that_tells_the_class_alarms_whatever_the_model_makes_of_it(named: Verdict) -> None:
+    findings = [f for f in named.numbers["findings"] if f["code"] == "telling-mark"]  # type: ignore[attr-defined]
+    told = next(f for f in findings if f["evidence"]["what"] == "trees")
+    assert told["severity"] == "warning" and told["evidence"]["kind"] == "named"
+    assert told["evidence"]["hits"] == told["evidence"]["carriers"] and "beyond chance" in told["title"]
+
+
 def test_the_remedies_raise_the_score_where_the_mark_is_gone(named: Verdict) -> None:
     remedies = rows_of(named, "remedies")
     assert set(remedies) == {"mask", "augment", "balance"}

@@ -129,7 +129,7 @@ class ArtifactsStudy:
     @cached_property
     def named(self) -> list[runs.Named]:
         """Marks the user named."""
-        return runs.declared_marks(self.marks)
+        return runs.told(self.corpus, self.split, runs.declared_marks(self.marks))
 
     @cached_property
     def found(self) -> list[runs.Named]:

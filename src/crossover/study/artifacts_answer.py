@@ -115,11 +115,11 @@ class Answerer:
         return made
 
     def _found(self) -> list[Json]:
-        """Marks found in train, confirmed on the test rows; intervals are shared out over all of them."""
+        """Marks named or found, confirmed on the test rows; intervals are shared out over all of them."""
         rows, made = self._test_rows, []
         if rows is None:
             return []
-        marks = self.study.found
+        marks = [*self.study.named, *self.study.found]
         level = 1 - 0.05 / max(1, len(marks))
         for mark in marks:
             found = mark.found
@@ -135,9 +135,13 @@ class Answerer:
                     "class": self.study.corpus.classes[found.label],
                     "train": {k: v for k, v in found.to_json().items() if k not in ("members", "kind")},
                     "test": seen.to_json(),
-                    "alarms": found.kind in ALARMING_KINDS
-                    and found.recall >= self.study.notable
-                    and seen.high >= purity(self.study.precision, float(of_class.mean())),
+                    # A named mark has no business telling a class at all, however little of it.
+                    "alarms": found.kind == "named"
+                    or (
+                        found.kind in ALARMING_KINDS
+                        and found.recall >= self.study.notable
+                        and seen.high >= purity(self.study.precision, float(of_class.mean()))
+                    ),
                 }
             )
         return made
@@ -239,10 +243,12 @@ class Answerer:
             yield Finding(
                 "telling-mark",
                 "warning" if row["alarms"] else "info",
-                f"{row['name']!r} stands almost only in {row['class']}",
+                f"{row['name']!r} stands in {row['class']} beyond chance"
+                if row["kind"] == "named"
+                else f"{row['name']!r} stands almost only in {row['class']}",
                 {"what": row["name"], "class": row["class"], "kind": row["kind"],
                  "carriers": test["carriers"], "hits": test["hits"]},
-                "Judge it: if it has no business deciding, name it in study.marks." if row["alarms"] else "",
+                _judge(row),
                 test["p"],
             )  # fmt: skip
 
@@ -281,6 +287,14 @@ class Answerer:
             if row["arm"] == study.subject and open_ and moved > study.tolerance:
                 found.append(f"{_title(str(row['name']))} may still move {moved:.1%} of predictions")
         return found
+
+
+def _judge(row: Json) -> str:
+    if not row["alarms"]:
+        return ""
+    if row["kind"] == "named":
+        return "It tells the class: collect anew without it, or mask it before another model learns it."
+    return "Judge it: if it has no business deciding, name it in study.marks."
 
 
 def _what(finding: Finding) -> object:

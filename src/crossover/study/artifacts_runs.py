@@ -11,7 +11,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.telling_marks import TellingMark, telling_marks
 from crossover.protocol.component import Component, component
-from crossover.protocol.mark import PATTERN, check_marks
+from crossover.protocol.mark import PATTERN, carries, check_marks, matchers
 from crossover.protocol.run_spec import RunSpec
 from crossover.protocol.text_change import ONLY, UNMOVED
 from crossover.protocol.transform import Transform
@@ -92,6 +92,26 @@ def found_marks(
         while name in {ALL_FOUND, *taken, *(one.name for one in made)}:
             name, copy = f"{shown} ({copy})", copy + 1
         made.append(Named(name, members, mark))
+    return made
+
+
+def told(corpus: Corpus, split: Split, marks: Sequence[Named]) -> list[Named]:
+    """Named marks with the class that most of their training carriers are of, where any carries them."""
+    rows = corpus.rows(split.train)
+    gold = np.array([corpus.classes.index(label) for label in rows.labels], dtype=np.int64)
+    sizes = np.bincount(gold, minlength=len(corpus.classes))
+    made = []
+    for mark in marks:
+        compiled = matchers(mark.members)
+        carrying = np.array([carries(text, compiled) for text in rows.texts], dtype=bool)
+        counts = np.bincount(gold[carrying], minlength=len(corpus.classes))
+        count, top = int(carrying.sum()), int(np.argmax(counts))
+        if count:
+            share, excess = counts[top] / count, counts[top] - count * sizes[top] / len(gold)
+            recall = float(counts[top] / sizes[top])
+            seen = TellingMark("named", mark.members, top, count, float(share), recall, float(excess))
+            mark = replace(mark, found=seen)
+        made.append(mark)
     return made
 
 

@@ -109,8 +109,9 @@ class Told:
         if marks:
             seen = cast(Json, marks[0]["evidence"])
             more = f" (and {len(marks) - 1} more like it)" if len(marks) > 1 else ""
+            how = "tells the class" if seen["kind"] == "named" else "is too good to be true"
             shown.append(
-                f"{seen['what']!r} is too good to be true: {seen['hits']} of the {seen['carriers']} test "
+                f"{seen['what']!r} {how}: {seen['hits']} of the {seen['carriers']} test "
                 f"rows that carry it are {seen['class']}{more}"
             )
         moved = self._with(("moved-predictions",))
@@ -153,7 +154,7 @@ class Told:
             return self._remedy(str(cast(Json, named[0]["evidence"])["what"]))
         if self.findings:
             return str(self.findings[0]["remedy"])
-        marks = cast(list[Json], self.numbers["marks"])
+        marks = [mark for mark in cast(list[Json], self.numbers["marks"]) if mark["kind"] != "named"]
         if marks:
             listed = ", ".join(repr(mark["name"]) for mark in marks[:3])
             return (

@@ -112,7 +112,7 @@ class Told:
             how = "tells the class" if seen["kind"] == "named" else "is too good to be true"
             shown.append(
                 f"{seen['what']!r} {how}: {seen['hits']} of the {seen['carriers']} test "
-                f"rows that carry it are {seen['class']}{more}"
+                f"rows that carry it (copies counted once) are {seen['class']}{more}"
             )
         moved = self._with(("moved-predictions",))
         if moved:

@@ -8,7 +8,7 @@ from crossover.data.corpus import Corpus
 from crossover.measure.metric.metric import all_metrics
 from crossover.measure.predictions import Predictions
 from crossover.measure.score import Score
-from crossover.protocol.run_spec import RunSpec
+from crossover.protocol.run_spec import RunSpec, view_part
 from crossover.record.run_record import RunRecord
 from crossover.split.nested_subsets import subset_ids
 from crossover.split.split import Split
@@ -30,6 +30,7 @@ def handmade(
     train = subset_ids(corpus, split, spec.subset) if spec.subset else split.train
     halves = [(part, split.parts[part]) for part in ("select", "calibrate")]
     scored = [("train", train), *halves, ("test", split.test)]
+    scored += [(view_part(k), split.test) for k in range(len(spec.views))]
     ids = [id_ for _, members in scored for id_ in members]
     parts = [part for part, members in scored for _ in members]
     labels = corpus.rows(ids).labels

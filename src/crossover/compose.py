@@ -192,13 +192,16 @@ class Composed:
 
     @property
     def to(self) -> Path:
-        """The folder a corpus is written to, or the file a sample is.
+        """The folder a corpus, or the file a sample or texts are written to.
 
         Raises:
             BadInput: none is named.
         """
         if not self.cfg.to:
-            raise BadInput("to= names the folder to write the corpus to: to=mail; for a sample to=label.csv")
+            raise BadInput(
+                "to= names where to write: the corpus' folder (to=mail), or the file of a sample or of "
+                "texts (to=texts.csv)"
+            )
         return Path(str(self.cfg.to))
 
     @cached_property

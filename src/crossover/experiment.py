@@ -98,7 +98,7 @@ def _fit(
         selected = rule.select(
             make, train, corpus.classes, shared, spec.budget, measure, spec.seeds.initialisation
         )
-    labels = len(train) + rule.labels_read(shared, searched=bool(selected.trials))
+    labels = len(train_ids) + rule.labels_read(shared, searched=bool(selected.trials))
     trials = len(selected.trials) or 1
     return selected, {**fit_cost(took, models), "labels": float(labels), "trials": float(trials)}
 
@@ -106,15 +106,14 @@ def _fit(
 def _predict(
     spec: RunSpec, selected: Selected, corpus: Corpus, split: Split, train_ids: tuple[str, ...]
 ) -> tuple[Predictions, dict[str, float]]:
-    """Probabilities of the training rows and of every scored part, and what they cost."""
+    """Probabilities of the training rows, every scored part and view, and what they cost."""
     model = cast(Classifier, selected.model)
     model.cost_ = {}
-    scored = scored_ids(split, train_ids, spec.test_rows)
-    parts, ids = tuple(part for part, _ in scored), tuple(id_ for _, id_ in scored)
-    rows = spec.rows(corpus, ids)
+    parts, ids, rows, where = spec.scored(corpus, scored_ids(split, train_ids, spec.test_rows))
     with clock() as took:
         probabilities = np.asarray(model.predict_proba(rows.texts, rows.meta), dtype=np.float64)
-    cost = predict_cost(took, model, len(ids))
-    predictions = Predictions(ids, parts, tuple(rows.labels), corpus.classes, probabilities)
+    cost = predict_cost(took, model, len(rows))
+    gold = tuple(rows.labels[k] for k in where)
+    predictions = Predictions(ids, parts, gold, corpus.classes, probabilities[where])
     one_by_one = spec.rows(corpus, predictions.part("test").ids[:LATENCY_TEXTS])
     return predictions, {**cost, **latency(model, one_by_one, spec.family)}

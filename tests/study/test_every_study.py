@@ -19,6 +19,7 @@ from crossover.protocol.run_spec import RunSpec, digest_of
 from crossover.record.run_record import RunRecord
 from crossover.split.split import Split
 from crossover.study.ablation import AblationStudy
+from crossover.study.artifacts import ArtifactsStudy
 from crossover.study.calibration import CalibrationStudy
 from crossover.study.compare import CompareStudy
 from crossover.study.crossover import CrossoverStudy, Limit
@@ -93,6 +94,12 @@ DIAGNOSIS_CHANGES: dict[str, object] = {
     "part": "test", "equivalence": 0.02, "audited": 50, "disagreed": 5,
     "interventions": {"own": {"C": 9.0}}, "test_rows": 50,
 }  # fmt: skip
+ARTIFACTS_CHANGES: dict[str, object] = {
+    "arms": DEARER, "subject": "plain", "reader": "plain", "marks": {"claims": "claim"},
+    "columns": {"number": []}, "suspects": ("length",), "first_words": 1, "typos": 0.2,
+    "candidates": 2, "precision": 0.9, "notable": 0.2, "tolerance": 0.1, "margin": 0.02, "metric": "mcc",
+    "test_rows": 50,
+}  # fmt: skip
 CASES = {
     "compare": Case(
         lambda corpus, split: CompareStudy(corpus, split, ARMS, metric="accuracy"), (6,), COMPARE_CHANGES
@@ -128,6 +135,12 @@ CASES = {
         lambda corpus, split: AblationStudy(corpus, split, {"whole": BLOCKED}, draws=3, metric="accuracy"),
         (2**3 * 3,),
         ABLATION_CHANGES,
+    ),
+    "artifacts": Case(
+        lambda corpus, split: ArtifactsStudy(corpus, split, ARMS, "rich", marks={"prize": "prize"}),
+        # two arms, length and formatting, seven partial inputs, three remedies of the mark
+        (2 + 2 + 7 + 3,),
+        ARTIFACTS_CHANGES,
     ),
     "calibration": Case(
         lambda corpus, split: CalibrationStudy(corpus, split, ARMS, seeds=2, simulations=99),
@@ -202,8 +215,10 @@ def test_the_plan_is_deterministic_and_only_grows(done: Answered) -> None:
 
 
 def test_arms_differ_in_nothing_but_the_model_and_fresh_seeds(done: Answered) -> None:
-    if done.study.name in ("ablation", "diagnosis"):
-        pytest.skip("coalitions, interventions and null runs share seeds with their base run on purpose")
+    if done.study.name in ("ablation", "artifacts", "diagnosis"):
+        pytest.skip(
+            "coalitions, interventions, remedies, null runs share seeds with their base run on purpose"
+        )
 
     def place(spec: RunSpec) -> str:
         return digest_of({**replace(spec, model=bayes()).to_json(), "seeds": None, "test_rows": None})

@@ -16,6 +16,8 @@ from crossover.protocol.component import Component
 from crossover.protocol.transform import Transform
 from crossover.split.nested_subsets import Subset
 
+_TRANSFORMS = ("text_transform", "label_transform", "row_transform")
+
 
 @dataclass(frozen=True)
 class Seeds:
@@ -35,7 +37,9 @@ class RunSpec:
     (trial 0 is the published default), ``selection`` the rule that picks among them.
     ``test_rows`` caps the scored test rows by a seeded draw, the same for every arm.
     ``text_transform`` changes every text the run reads, ``label_transform`` the labels of its
-    training rows (seeded by ``seeds.order``).
+    training rows and ``row_transform`` which training rows there are (both seeded by
+    ``seeds.order``). ``views`` are changes of the test texts alone: each is predicted too, as a part of
+    its own (:func:`view_part`), by the same fitted model, and enters no score of the run.
     """
 
     corpus: str
@@ -49,6 +53,8 @@ class RunSpec:
     test_rows: int | None = None
     text_transform: Transform | None = None
     label_transform: Transform | None = None
+    row_transform: Transform | None = None
+    views: tuple[Transform, ...] = ()
 
     def __post_init__(self) -> None:
         if self.budget < 1:
@@ -74,9 +80,11 @@ class RunSpec:
         ):
             if getattr(self, name) != default:
                 plain[name] = getattr(self, name)
-        for name in ("text_transform", "label_transform"):
+        for name in _TRANSFORMS:
             if (transform := getattr(self, name)) is not None:
                 plain[name] = transform.to_json()
+        if self.views:
+            plain["views"] = [view.to_json() for view in self.views]
         seeds = {key: value for key, value in asdict(self.seeds).items() if value}
         if seeds:
             plain["seeds"] = seeds
@@ -102,11 +110,12 @@ class RunSpec:
             fields["subset"] = Subset(**cast(dict[str, object], plain["subset"]))  # type: ignore[arg-type]
         if "seeds" in plain:
             fields["seeds"] = Seeds(**cast(dict[str, int], plain["seeds"]))
-        for name in ("text_transform", "label_transform"):
+        for name in _TRANSFORMS:
             if name in plain:
-                transform = dict(cast(Mapping[str, object], plain[name]))
-                transform["words"] = tuple(cast(Sequence[str], transform.get("words", ())))
-                fields[name] = Transform(**transform)  # type: ignore[arg-type]
+                fields[name] = Transform.from_json(cast(Mapping[str, object], plain[name]))
+        if "views" in plain:
+            views = cast(Sequence[Mapping[str, object]], plain["views"])
+            fields["views"] = tuple(Transform.from_json(view) for view in views)
         return cls(**fields)  # type: ignore[arg-type]
 
     def rows(self, corpus: Corpus, ids: Iterable[str]) -> Rows:
@@ -124,8 +133,36 @@ class RunSpec:
         Raises:
             BadInput: an id is unknown or has no label.
         """
-        rows, change = self.rows(corpus, ids), self.label_transform
+        rows = self.rows(corpus, ids)
+        if self.row_transform is not None:
+            rows = self.row_transform.rows(rows, self.seeds.order)
+        change = self.label_transform
         return replace(rows, labels=change.labels(rows.labels, self.seeds.order)) if change else rows
+
+    def scored(
+        self, corpus: Corpus, scored: Sequence[tuple[str, str]]
+    ) -> tuple[tuple[str, ...], tuple[str, ...], Rows, list[int]]:
+        """(part, id) of the rows to predict, the test rows once more a view, each different text once.
+
+        Returns parts and ids, the rows to predict, and which of these each (part, id) is: a view leaves
+        many texts as they were.
+
+        Raises:
+            BadInput: an id is unknown or has no label.
+        """
+        test = [id_ for part, id_ in scored if part == "test"]
+        listed = [*scored, *((view_part(k), id_) for k in range(len(self.views)) for id_ in test)]
+        parts, ids = tuple(part for part, _ in listed), tuple(id_ for _, id_ in listed)
+        rows = self.rows(corpus, ids)
+        if self.views:
+            plain = rows.texts[: len(scored)]
+            seen = [text for (part, _), text in zip(scored, plain, strict=True) if part == "test"]
+            views = [text for view in self.views for text in view.texts(seen)]
+            rows = replace(rows, texts=plain + views)
+        keys = list(zip(ids, rows.texts, strict=True))
+        place = {key: k for k, key in enumerate(dict.fromkeys(keys))}
+        first = {key: k for k, key in reversed(list(enumerate(keys)))}
+        return parts, ids, rows.take(first[key] for key in place), [place[key] for key in keys]
 
     @cached_property
     def digest(self) -> str:
@@ -140,6 +177,11 @@ class RunSpec:
         if self.subset is not None:
             plain["subset"] = {**cast(dict[str, object], plain["subset"]), "draw": 0}
         return digest_of(plain)
+
+
+def view_part(number: int) -> str:
+    """Name of the part that holds the predictions of a view."""
+    return f"view_{number}"
 
 
 def digest_of(plain: object) -> str:

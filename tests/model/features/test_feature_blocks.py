@@ -241,3 +241,13 @@ def test_a_stack_joins_its_blocks_by_name_and_leaves_the_blocks_given_unfitted()
 def test_what_is_no_block_is_refused_by_name():
     with pytest.raises(BadInput, match=r"features\.word"):
         FeatureStack({"word": "word_tfidf"})
+
+
+def test_some_surface_columns_are_those_of_all_and_an_unknown_one_is_refused() -> None:
+    texts = ["One TWO", "three, four!", "http://a.example 7"]
+    whole, part = Surface().fit(texts), Surface(["log_tokens", "log_characters"]).fit(texts)
+    assert part.names() == ["log_characters", "log_tokens"], "in the order of all columns"
+    assert (part.transform(texts) != whole.transform(texts)[:, :2]).nnz == 0
+    for wrong in (["mood"], []):
+        with pytest.raises(BadInput, match="columns"):
+            Surface(wrong).fit(texts)

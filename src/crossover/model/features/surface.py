@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from crossover.data.bad_input import BadInput
 from crossover.model.classifier import Arrays, Meta
 from crossover.model.features.block import FeatureBlock
 
@@ -33,11 +34,26 @@ class Surface(FeatureBlock):
     Counts enter as ln(1 + count), so that one very long text does not outweigh every word;
     shares are of the characters. A text of white space and invisible marks only is empty. A
     column that is constant in train is left at 0 there (its spread is taken as 1).
+
+    Args:
+        columns: which of :data:`NAMES`, in their order; None is all of them.
     """
 
+    def __init__(self, columns: list[str] | None = None) -> None:
+        self.columns = columns
+
     def fit(self, texts: Sequence[str], meta: Meta | None = None) -> Self:
-        """Mean and standard deviation of each column over these rows."""
-        raw = _raw(texts)
+        """Mean and standard deviation of each column over these rows.
+
+        Raises:
+            BadInput: ``columns`` names none, or one there is not.
+        """
+        unknown = sorted(set(self.columns or []) - set(NAMES))
+        if unknown or self.columns == []:
+            raise BadInput(
+                f"Surface: columns={self.columns}; expected some of {list(NAMES)}, or null for all"
+            )
+        raw = self._raw(texts)
         self.mean_: NDArray[np.float64] = raw.mean(axis=0)
         spread = raw.std(axis=0)
         # Rounding leaves a constant column a spread of some 1e-17 instead of 0.
@@ -45,13 +61,13 @@ class Surface(FeatureBlock):
         return self
 
     def transform(self, texts: Sequence[str], meta: Meta | None = None) -> csr_matrix:
-        """(texts, 7) standardised columns, in the order of :data:`NAMES`."""
+        """(texts, columns) standardised columns, in the order of :data:`NAMES`."""
         self._require_fitted("mean_")
-        return csr_matrix((_raw(texts) - self.mean_) / self.spread_)
+        return csr_matrix((self._raw(texts) - self.mean_) / self.spread_)
 
     def names(self) -> list[str]:
-        """The seven names."""
-        return list(NAMES)
+        """The names of the columns."""
+        return [name for name in NAMES if self.columns is None or name in self.columns]
 
     def state(self) -> tuple[Arrays, dict[str, object]]:
         """Mean and spread."""
@@ -62,6 +78,9 @@ class Surface(FeatureBlock):
         """Take back what :meth:`state` gave."""
         self.mean_ = arrays["mean"].astype(np.float64)
         self.spread_ = arrays["spread"].astype(np.float64)
+
+    def _raw(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        return _raw(texts)[:, [NAMES.index(name) for name in self.names()]]
 
 
 def _raw(texts: Sequence[str]) -> NDArray[np.float64]:

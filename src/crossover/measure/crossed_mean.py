@@ -3,7 +3,8 @@
 The two-way variance of methods of one observation a cell needs a full layout (two_way.py). Where each
 draw tests other rows, the same three terms are sums over clusters, over draws and over their cells
 (Cameron, Gelbach and Miller, Journal of Business & Economic Statistics 29, 2011): V = V_cluster + V_draw
-- V_cell, floored at the larger of the first two.
+- V_cell, floored at the larger of the first two. V_cell is taken about the clusters' own means, as the
+residual of the two-way form is: about the grand mean it would take off part of the clusters' variance too.
 """
 
 from __future__ import annotations
@@ -89,13 +90,23 @@ def crossed_mean(
     if repeats == 1:
         return CrossedMean(mean, by_cluster**0.5, max(effective - 1, 1.0), n, count, 1, effective)
     by_draw = repeats / (repeats - 1) * float((drawn**2).sum()) / n**2
-    cells = float((_sums(rest, clusters * repeats + _numbered(draws)) ** 2).sum()) / n**2
+    cells = _cells(rest, _numbered(clusters), _numbered(draws)) / n**2
     variance = max(by_cluster + by_draw - cells, by_cluster, by_draw)
     upper = float(upper_draw_square(np.asarray(by_draw), repeats))
     spread = by_cluster**2 / max(effective - 1, 1.0) + upper**2 / (repeats - 1)
     least = max(min(effective, repeats) - 1, 1.0)
     df = max((by_cluster + upper) ** 2 / spread, least) if spread > 0 else least
     return CrossedMean(mean, variance**0.5, df, n, count, repeats, effective)
+
+
+def _cells(rest: NDArray[np.float64], clusters: NDArray[np.int64], draws: NDArray[np.int64]) -> float:
+    """Sum over cells of their squared sums about the cluster's mean; a cluster met once tells nothing."""
+    means = _sums(rest, clusters) / _sums(np.ones(len(rest)), clusters)
+    names, number = np.unique(clusters * (int(draws.max()) + 1) + draws, return_inverse=True)
+    sums = np.bincount(number, weights=rest - means[clusters])
+    owner = names // (int(draws.max()) + 1)
+    met = np.bincount(owner)
+    return float((sums**2 * np.where(met > 1, met / np.maximum(met - 1, 1), 0.0)[owner]).sum())
 
 
 def _numbered(names: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from crossover.report.tables import Cell, Column, Table, to_csv
 from crossover.report.visible_text import visible
 
 STUDIES = (
-    "ablation", "seed_variance", "calibration", "fold_variance", "diagnosis", "regularization_path",
+    "ablation", "seed_variance", "calibration", "fold_variance", "diagnosis", "leakage", "regularization_path",
 )  # fmt: skip
 """Studies with a layout of their own, in ``<study>_sections.py`` beside this file."""
 
@@ -28,7 +28,7 @@ STUDIES = (
 OURS = (
     "learning_curves", "difference", "cost", "scores", "extrapolation", "components", "credit", "draws",
     "errors", "folds", "interactions", "nulls", "path-", "reliability_", "risk_coverage", "runs_", "spread",
-    "table_",
+    "strata", "table_",
 )  # fmt: skip
 """How the names of our figures and tables begin; nothing else in their folders is ever removed."""
 

@@ -34,5 +34,5 @@ def test_pages_with_nothing_to_find_alarm_at_the_level() -> None:
 
 
 def test_a_p_value_outside_its_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="P 1.5"):
+    with pytest.raises(ValueError, match=r"P 1\.5"):
         tested(1.5)

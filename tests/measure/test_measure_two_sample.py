@@ -1,4 +1,4 @@
-"""The two-sample test: the area is scikit-learn's, the level holds with cross-fitting and clusters dealt whole."""
+"""The two-sample test: the area is scikit-learn's, the level holds cross-fitted, clusters dealt whole."""
 
 import numpy as np
 import pytest

@@ -19,8 +19,10 @@ ARM = {
     "share": {"in_train": 0.2, "exchanged": 0.19}, "cost": MEAN, "cost_log_loss": MEAN, "delta": MEAN,
     "delta_log_loss": MEAN, "delta_by_cluster": MEAN, "control": {**MEAN, "low": None, "high": None},
     "deleted": 0.04,
-    "strata": [{"class": "spam", "rows_copied": 90, "rows_alone": 60, "seen": 1.0, "unseen": 0.96, "alone": 0.8},
-               {"class": "ham", "rows_copied": 0, "rows_alone": 60, "seen": None, "unseen": None, "alone": 0.99}],
+    "strata": [{"class": "spam", "rows_copied": 90, "rows_alone": 60, "seen": 1.0, "unseen": 0.96,
+                "alone": 0.8},
+               {"class": "ham", "rows_copied": 0, "rows_alone": 60, "seen": None, "unseen": None,
+                "alone": 0.99}],
     "draws": [{"repartition": k, "seen": 0.97, "unseen": 0.96} for k in range(10)],
 }  # fmt: skip
 PLAIN = {

@@ -24,7 +24,10 @@ def mail(times: bool = True) -> Corpus:
     texts[150:] = [f"{text} again" for text in texts[:50]]
     meta: dict = {"sender": ("group", [f"s{k % 40}" for k in range(200)])}
     if times:
-        meta["date"] = ("time", [f"2024-{1 + k // 28:02d}-{1 + k % 28:02d}T00:00:00+00:00" for k in range(200)])
+        meta["date"] = (
+            "time",
+            [f"2024-{1 + k // 28:02d}-{1 + k % 28:02d}T00:00:00+00:00" for k in range(200)],
+        )
     return Corpus.from_columns("mail", texts, ["a", "b", "b", "a"] * 50, CARD, meta=meta)
 
 

@@ -41,7 +41,9 @@ def test_the_sides_are_equal_in_every_class_and_a_cluster_is_in_the_train_of_one
     assert pair.left.test == pair.right.test == split.test
     assert tally(corpus, pair.left) == tally(corpus, pair.right)
     own = {"left": set(pair.left.train), "right": set(pair.right.train)}
-    siblings = {id_: {s for s in split.train if cluster_of.get(s) == cluster_of.get(id_, "")} for id_ in split.test}
+    siblings = {
+        id_: {s for s in split.train if cluster_of.get(s) == cluster_of.get(id_, "")} for id_ in split.test
+    }
     for id_ in pair.seen_left:
         assert siblings[id_] and siblings[id_] <= own["left"] and not siblings[id_] & own["right"]
     for id_ in pair.seen_right:
@@ -50,7 +52,9 @@ def test_the_sides_are_equal_in_every_class_and_a_cluster_is_in_the_train_of_one
     everyone = [*pair.seen_left, *pair.seen_right, *pair.alone]
     assert sorted(everyone) == sorted(split.test)
     assert pair.share == pytest.approx(1 - len(pair.alone) / len(split.test))
-    spare = [id_ for id_ in split.train if cluster_of.get(id_) not in {cluster_of.get(t, 0) for t in split.test}]
+    spare = [
+        id_ for id_ in split.train if cluster_of.get(id_) not in {cluster_of.get(t, 0) for t in split.test}
+    ]
     assert all(len(set(spare) - rows) <= 0.1 * len(spare) for rows in own.values()), "little is left out"
 
 

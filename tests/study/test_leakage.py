@@ -1,4 +1,4 @@
-"""The leakage study: a planted leak is priced, a harmless group is not, and the goal decides what it is called."""
+"""The leakage study: a planted leak is priced, a harmless group is not, the goal decides its name."""
 
 import json
 from dataclasses import replace
@@ -68,13 +68,15 @@ def ran(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_rows_that_only_their_copies_can_tell_are_priced_at_what_they_are_worth(ran) -> None:
-    study, _, result = ran
+    _, _, result = ran
     arm = result.verdict.numbers["arms"]["rich"]
     assert result.verdict.kind == "leak_costs" and arm["answer"] == "costs"
     right = {row["class"]: row for row in arm["strata"]}
     assert all(row["seen"] > 0.95 for row in right.values())
     unseen = sum(row["unseen"] * row["rows_copied"] for row in right.values())
-    assert 0.4 < unseen / sum(row["rows_copied"] for row in right.values()) < 0.7, "no better than the classes"
+    assert 0.4 < unseen / sum(row["rows_copied"] for row in right.values()) < 0.7, (
+        "no better than the classes"
+    )
     assert arm["delta"]["low"] > 0.2
     assert arm["cost"]["mean"] == pytest.approx(arm["share"]["exchanged"] * arm["delta"]["mean"])
     assert arm["control"]["low"] <= 0 <= arm["control"]["high"], "rows without a copy do not change"
@@ -113,7 +115,9 @@ def test_the_split_recommended_and_the_page_are_written_and_a_look_is_noted(ran)
 
 def test_senders_who_say_nothing_of_the_label_cost_nothing(tmp_path: Path) -> None:
     corpus, store = mail(copied=0.0), Store(tmp_path)
-    study = study_of(corpus, stratum="group:sender", goal="new:sender", repartitions=4, arms={"plain": bayes()})
+    study = study_of(
+        corpus, stratum="group:sender", goal="new:sender", repartitions=4, arms={"plain": bayes()}
+    )
     store.save_corpus(corpus)
     store.save_split(study.split)
     verdict = run(study, InProcess(threads=1), store).verdict

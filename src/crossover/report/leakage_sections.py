@@ -1,4 +1,4 @@
-"""What the page of a leakage study shows: the cost, the same rows seen and unseen, and the parts told apart."""
+"""What the page of a leakage study shows: the cost, the same rows seen and unseen, the parts told apart."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
     found = []
     if costs.rows:
         note = Prose(
-            "Each test row that has a sibling in train is predicted twice, with its cluster in train and with "
-            "as many rows of each class from other clusters in its place; the cost is the whole test part's "
-            "score with the first predictions less that with the second. Intervals are over clusters and "
-            "repartitions.",
+            "Each test row that has a sibling in train is predicted twice, with its cluster in train and "
+            "with as many rows of each class from other clusters in its place; the cost is the whole test "
+            "part's score with the first predictions less that with the second. Intervals are over clusters "
+            "and repartitions.",
             "quiet",
         )
         every = repartition_table(plain)
@@ -65,12 +65,14 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
             "seen and unseen, never with the rows that have none.",
             "quiet",
         )
-        found.append(Section("The same rows, seen and unseen", "strata", (*_picture(pictures, "strata"), said, strata)))
+        found.append(
+            Section("The same rows, seen and unseen", "strata", (*_picture(pictures, "strata"), said, strata))
+        )
     if apart.rows:
         said = Prose(
-            "Each arm was fitted to tell the split's train from its test on half of the clusters and scored on "
-            "the other half. After a random cut the area is .5 but for chance; a cut by time or by a benchmark's "
-            "authors may show drift.",
+            "Each arm was fitted to tell the split's train from its test on half of the clusters and scored "
+            "on the other half. After a random cut the area is .5 but for chance; a cut by time or by a "
+            "benchmark's authors may show drift.",
             "quiet",
         )
         found.append(Section("Can train and test be told apart?", "apart", (said, apart)))
@@ -119,7 +121,7 @@ def cost_table(plain: Plain) -> Table:
         Column("by leaving rows out: not the cost", "signed"),
         Column("training rows a side", "count"),
     )
-    note = "Positive: the score is better with the copies in train. Intervals are widened for the number of arms."
+    note = "Positive: better with the copies in train. Intervals are widened for the number of arms."
     return Table("The cost of the leak", columns, tuple(made), note)
 
 
@@ -304,7 +306,8 @@ def _strata(plain: Plain) -> Chart | None:
         "Circle and square are the same rows, with their cluster in train and without it: their distance is "
         "the leak. Triangles are other rows, which say how hard rows without copies are.",
         style.finished(
-            [line.encode(**axes, detail="y:N"), made.encode(**axes, **look)], title, "by arm and class, over all repartitions",
+            [line.encode(**axes, detail="y:N"), made.encode(**axes, **look)], title,
+            "by arm and class, over all repartitions",
             _ROW * len(labels) + 10,
         ),
     )  # fmt: skip

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from crossover.look.finding import Finding
 from crossover.record import ledger
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
 from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.verdict_page import write_report
-from crossover.look.finding import Finding
 from crossover.split.audit import audit
 from crossover.split.recommended import FILE as RECOMMENDED
 from crossover.study.expected import power_of

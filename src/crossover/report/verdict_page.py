@@ -20,7 +20,8 @@ from crossover.report.tables import Cell, Column, Table, to_csv
 from crossover.report.visible_text import visible
 
 STUDIES = (
-    "ablation", "seed_variance", "calibration", "fold_variance", "diagnosis", "leakage", "regularization_path",
+    "ablation", "seed_variance", "calibration", "fold_variance", "diagnosis", "leakage",
+    "regularization_path",
 )  # fmt: skip
 """Studies with a layout of their own, in ``<study>_sections.py`` beside this file."""
 

@@ -1,4 +1,4 @@
-"""Balance of a split: do train and test have the same classes, slices and lengths, as dealing at random gives?
+"""Balance of a split: have train and test the classes, slices and lengths that dealing at random gives?
 
 Each is a test with a least size that matters; which of them alarm is decided for the page as one family.
 The units are the clusters that the split kept whole, single rows elsewhere.
@@ -78,9 +78,7 @@ def _classes(
     )
 
 
-def _slices(
-    column: str, names: list[str], in_test: NDArray[np.bool_], units: NDArray[np.int64]
-) -> Finding:
+def _slices(column: str, names: list[str], in_test: NDArray[np.bool_], units: NDArray[np.int64]) -> Finding:
     widest, shift, p, degrees = _shares(names, in_test, units)
     matters = abs(shift) >= SHIFT
     return Finding(
@@ -96,9 +94,7 @@ def _slices(
     )  # fmt: skip
 
 
-def _lengths(
-    lengths: NDArray[np.int64], in_test: NDArray[np.bool_], units: NDArray[np.int64]
-) -> Finding:
+def _lengths(lengths: NDArray[np.int64], in_test: NDArray[np.bool_], units: NDArray[np.int64]) -> Finding:
     ranks = rankdata(lengths) / len(lengths)
     longer = 0.5 + float(ranks[in_test].mean() - ranks[~in_test].mean())
     balance = unit_balance(ranks[:, None], in_test, units)

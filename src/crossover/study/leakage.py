@@ -225,7 +225,13 @@ class LeakageStudy:
     def part_spec(self, arm: str, half: int) -> RunSpec:
         """The run in which an arm, fitted on one half, tells train from test on the other."""
         design = Design(
-            self.parts_corpus.fingerprint, self.halves[half].fingerprint, self.metric, "inside", 1, "natural", 0
+            self.parts_corpus.fingerprint,
+            self.halves[half].fingerprint,
+            self.metric,
+            "inside",
+            1,
+            "natural",
+            0,
         )
         return design.specs(self.arms[arm], None, 2 * self.repartitions + half, self.budget, None)[0]
 

@@ -1,4 +1,4 @@
-"""What the runs of a leakage study say of each arm: the same rows seen and unseen, and the parts told apart."""
+"""What the runs of a leakage study say of each arm: the same rows seen and unseen, the parts told apart."""
 
 from __future__ import annotations
 
@@ -73,9 +73,7 @@ class Repartition:
     def without_copies(self, metric: Metric) -> float | None:
         """The metric seen on all rows less that on the rows without a copy: what leaving them out shows."""
         kept = np.flatnonzero(self.stands == ALONE)
-        found = [
-            (metric(self.gold, seen), metric(self.gold[kept], seen[kept])) for seen, _ in self.tables()
-        ]
+        found = [(metric(self.gold, seen), metric(self.gold[kept], seen[kept])) for seen, _ in self.tables()]
         if any(value is None for pair in found for value in pair):
             return None
         return float(np.mean([cast(float, whole) - cast(float, rest) for whole, rest in found]))
@@ -120,7 +118,10 @@ def arm_answer(study: LeakageStudy, arm: str, records: Mapping[str, RunRecord]) 
         "repartitions": len(parts),
     }
     if not parts:
-        return {**plain, "answer": "insufficient" if any(map(study.swaps, range(len(study.pairs)))) else "none"}
+        return {
+            **plain,
+            "answer": "insufficient" if any(map(study.swaps, range(len(study.pairs)))) else "none",
+        }
     told = Told(study, parts)
     metric = metric_named(study.metric)
     cost = told.cost(metric)

@@ -83,9 +83,7 @@ def sibling(study: LeakageStudy) -> str:
     return SIBLING.get(study.stratum) or f"a row of the same {study.stratum.partition(':')[2]}"
 
 
-def sentence_of(
-    study: LeakageStudy, arms: Mapping[str, Json], apart: Mapping[str, Json]
-) -> tuple[str, str]:
+def sentence_of(study: LeakageStudy, arms: Mapping[str, Json], apart: Mapping[str, Json]) -> tuple[str, str]:
     """The sentence and its kind."""
     where, sign = f"On {study.corpus.name}, ", f"{sibling(study)} in train"
     known = [arm for arm in arms if "cost" in arms[arm]]
@@ -203,8 +201,8 @@ def _flags(
     always = {id_ for pair in study.pairs for id_ in pair.always}
     if always:
         flags.append(
-            f"{len(always):,} test rows lie in clusters too large to be exchanged; they stay in train on both "
-            "sides and count as no cost"
+            f"{len(always):,} test rows lie in clusters too large to be exchanged; they stay in train on "
+            "both sides and count as no cost"
         )
     for arm, said in arms.items():
         control = cast(Mapping[str, float] | None, said.get("control"))

@@ -32,7 +32,7 @@ class Goal:
     @property
     def words(self) -> str:
         """The goal as a sentence says it."""
-        return f"predict rows of a {self.column} never met" if self.column else WORDS[self.kind]
+        return f"predict rows whose {self.column} was never met" if self.column else WORDS[self.kind]
 
     @property
     def name(self) -> str:

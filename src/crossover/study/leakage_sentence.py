@@ -104,7 +104,7 @@ def sentence_of(study: LeakageStudy, arms: Mapping[str, Json], apart: Mapping[st
     share = cast(Mapping[str, float], arms[first]["share"])["in_train"]
     said = f"{share:.1%} of the test rows have {sign}, "
     said += SAID[answer].format(cost=_figure(arms[first], "cost", answer == "hurts"), **words)
-    more = [f"{arm} by {_figure(arms[arm], 'cost')}" for arm in known if arm != first]
+    more = [f"{arm}: {_figure(arms[arm], 'cost')}" for arm in known if arm != first]
     loss = cast(Mapping[str, float | None], arms[first]["cost_log_loss"])
     parts = [said, *([", ".join(more)] if more else [])]
     if _side(loss) and _side(loss) != _side(cast(Mapping[str, float | None], arms[first]["cost"])):

@@ -7,7 +7,7 @@ labels that are wrong for a whole campaign (only memory can know them) and wrong
 Train told from test after random grouped cuts, and after cuts by time with planted drift; and the balance
 findings of the split's audit as one family.
 
-    python benchmarks/detection_leakage.py --nulls 1000 --studies 200 --power 40
+    python benchmarks/detection_leakage.py --nulls 1000 --cuts 1000 --studies 200 --power 40
 
 writes detection_leakage.json and .md to results/published/. ``--only arrays`` renews one table of a file that
 is there.
@@ -317,6 +317,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--nulls", type=int, default=1_000)
+    options.add_argument("--cuts", type=int, default=1_000)
     options.add_argument("--studies", type=int, default=200)
     options.add_argument("--power", type=int, default=40)
     options.add_argument("--only", nargs="*")
@@ -324,13 +325,13 @@ def main() -> None:
     given = options.parse_args()
     file = given.to / "detection_leakage.json"
     found: Row = json.loads(file.read_text(encoding="utf-8")) if given.only and file.exists() else {}
-    sizes = f"--nulls {given.nulls} --studies {given.studies} --power {given.power}"
+    sizes = f"--nulls {given.nulls} --cuts {given.cuts} --studies {given.studies} --power {given.power}"
     tables: dict[str, Callable[[], Any]] = {
         "arrays": lambda: arrays(given.nulls),
         "senders": lambda: senders(given.studies),
         "campaigns": lambda: campaigns(given.power),
-        "parts": lambda: parts(given.nulls, given.power),
-        "balance": lambda: balance(given.nulls),
+        "parts": lambda: parts(given.cuts, given.power),
+        "balance": lambda: balance(given.cuts),
     }
     for name in given.only or tables:
         began = time.process_time()

@@ -38,5 +38,5 @@ def test_labels_are_wrong_for_whole_campaigns_or_row_by_row() -> None:
 
 
 def test_the_page_holds_the_tables_that_were_made() -> None:
-    text = made.page({"command": "c", "arrays": made.arrays(2)})
+    text = made.page({"commands": {"arrays": "c"}, "arrays": made.arrays(2)})
     assert "40 clusters of 2" in text and "False `costs`, at worst" in text and "Planted" not in text

@@ -33,7 +33,7 @@ def publish(
     """
     verdict = result.verdict.to_json()
     numbers = dict(cast(Mapping[str, object], verdict["numbers"]))
-    findings = [f.to_json() for f in (*audit(study.corpus, study.split, goal=goal), *_elsewhere(study))]
+    findings = [f.to_json() for f in (*audit(study.corpus, study.split, goal=goal), *fitted_elsewhere(study))]
     numbers["split"] = {**cast(Json, numbers["split"]), "findings": findings}
     numbers["looks"] = ledger.looks(store.root, study.split.test_fingerprint)
     numbers["power"] = power_of(study)
@@ -55,7 +55,7 @@ def publish(
     return page
 
 
-def _elsewhere(study: Study) -> list[Finding]:
+def fitted_elsewhere(study: Study) -> list[Finding]:
     """Arms fitted by another system: what they saw of the test cannot be known here."""
     arms = cast(Mapping[str, Mapping[str, object]], study.settings().get("arms", {}))
     outside = sorted(arm for arm, model in arms.items() if str(model["target"]).endswith(".External"))

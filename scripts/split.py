@@ -13,7 +13,7 @@ def task(composed: Composed) -> int:
 
     corpus, split = composed.corpus, composed.split
     print_split(corpus.name, split.to_json())
-    print_findings(audit(corpus, split))
+    print_findings(audit(corpus, split, goal=composed.goal))
     print(f"split: {composed.store.root / 'splits' / split.fingerprint}", flush=True)
     return DONE
 

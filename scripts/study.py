@@ -29,7 +29,7 @@ def task(composed: Composed) -> int:
                 mirror.run(outcome.record, store.root / "wandb", [study_name(study)])
 
         result = run(study, composed.launcher(bars.on_step), store, bars.batch, ended, composed.invocation)
-    report = publish(result, study, store, composed.invocation, mirror)
+    report = publish(result, study, store, composed.invocation, mirror, composed.goal)
     print_failures(result.failures, store.root)
     print_verdict(stored_verdict(report.parent), report)
     return SOME_FAILED if result.failures else DONE

@@ -60,8 +60,9 @@ def answered(
     records: dict[str, RunRecord] = {}
     batches = []
     splits = {split.fingerprint: split for split in (study.split, *getattr(study, "more_splits", ()))}
+    corpora = {c.fingerprint: c for c in (study.corpus, *getattr(study, "more_corpora", ()))}
     while new := [s for s in study.plan(records) if s.digest not in records and not without(s)]:
         batches.append(new)
         for spec in new:
-            records[spec.digest] = handmade(study.corpus, splits[spec.split], spec, accuracy, draw_sd)
+            records[spec.digest] = handmade(corpora[spec.corpus], splits[spec.split], spec, accuracy, draw_sd)
     return study.conclude(records), records, batches

@@ -233,6 +233,18 @@ class Composed:
         return part(self.plain("metric"), "metric").name
 
     @property
+    def goal(self) -> str | None:
+        """What the score shall predict, as stated.
+
+        Raises:
+            BadInput: no such goal.
+        """
+        from crossover.split.goal import goal_named
+
+        stated = goal_named(self.cfg.goal)
+        return None if stated is None else stated.name
+
+    @property
     def selection(self) -> str:
         """Name of the rule that picks among tuning trials."""
         from crossover.protocol.selection.rule import rule_named
@@ -281,7 +293,8 @@ class Composed:
             cast(Mapping[str, object], plain.pop("arms", None) or {}),
         )
         models = {name: part(model, f"study.arms.{name}") for name, model in arms.items() if model}
-        inherited = {"metric": self.metric, "selection": self.selection, "test_rows": self.cfg.test_rows}
+        names = {"metric": self.metric, "selection": self.selection, "goal": self.goal}
+        inherited = {**names, "test_rows": self.cfg.test_rows}
         unmade = {"corpus": None, "split": None, "arms": None, "resplit": None}
         takes = inspect.signature(resolve(target)).parameters
         known = {name: value for name, value in {**inherited, **unmade}.items() if name in takes}

@@ -16,12 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from crossover import experiment
 from crossover.data.bad_input import BadInput
-from crossover.data.corpus import Rows
+from crossover.data.corpus import Card, Corpus, Rows
 from crossover.model.classifier import load, save
 from crossover.protocol.component import build, component, resolve
 from crossover.protocol.configured import part
+from crossover.protocol.run_spec import RunSpec
 from crossover.protocol.selection.rule import one_by_one, trial_settings
+from crossover.record.store import Store
+from crossover.split.split import Split
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
 PLAIN = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(CONF.glob("*.yaml"))}
@@ -279,6 +283,32 @@ def test_trials_fitted_together_predict_as_fitted_alone_and_in_their_order(name,
     for (_, outcome), (_, expected) in zip(together, one_by_one(alone, TRAIN, CLASSES, TEST), strict=True):
         proper(outcome, len(TEST))
         np.testing.assert_allclose(outcome, expected, rtol=0, atol=SHARES_A_PATH.get(name, atol))
+
+
+def test_a_word_that_held_out_rows_alone_hold_changes_nothing_that_was_fitted(
+    name, made_from, atol, tmp_path
+):
+    """Vocabulary, idf, scaling, temperature, tuning: in a whole run all of it sees its own fold alone."""
+    if name == "external":
+        pytest.skip("another system's predictions: what it was fitted on cannot be seen from here")
+    card = Card("made for tests", "seeded", "none needed", "2026", "nobody")
+    ids = [f"r{k:02d}" for k in range(len(TRAIN) + 24)]
+    parts = {"train": ids[:36], "select": ids[36:42], "calibrate": ids[42:48], "test": ids[48:]}
+    held, found = _rows(24, 4), []
+    for canary in (False, True):
+        texts, labels = [*TRAIN.texts, *held.texts], [*TRAIN.labels, *held.labels]
+        if canary:  # all but the first four test rows
+            for row in [*range(36, 48), *range(52, len(ids))]:
+                texts[row], labels[row] = "canary " * (3 + row), CLASSES[row % 2]
+        channel = [*TRAIN.meta["channel"], *held.meta["channel"]]
+        corpus = Corpus.from_columns("fold", texts, labels, card, ids, {"channel": ("category", channel)})
+        split = Split(corpus.fingerprint, {part: tuple(of) for part, of in parts.items()})
+        store = Store(tmp_path / str(canary))
+        store.save_corpus(corpus)
+        store.save_split(split)
+        record = experiment.run(RunSpec(corpus.fingerprint, split.fingerprint, made_from, budget=2), store)
+        found.append(record.predictions.rows([*parts["train"], *parts["test"][:4]]).probabilities)
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=atol)
 
 
 def test_importing_the_models_loads_no_torch():

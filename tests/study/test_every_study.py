@@ -25,6 +25,7 @@ from crossover.study.compare import CompareStudy
 from crossover.study.crossover import CrossoverStudy, Limit
 from crossover.study.diagnosis import DiagnosisStudy
 from crossover.study.fold_variance import FoldVarianceStudy
+from crossover.study.leakage import LeakageStudy
 from crossover.study.regularization_path import RegularizationPathStudy
 from crossover.study.seed_variance import SeedVarianceStudy
 from crossover.study.study import Study, study_name
@@ -87,6 +88,10 @@ ABLATION_CHANGES: dict[str, object] = {
 CALIBRATION_CHANGES: dict[str, object] = {
     "arms": DEARER, "seeds": 3, "size": 100, "pools": 8, "simulations": 199, "metric": "mcc", "budget": 2,
     "selection": "shared", "test_rows": 50,
+}  # fmt: skip
+LEAKAGE_CHANGES: dict[str, object] = {
+    "arms": DEARER, "stratum": "normalised", "threshold": 0.25, "repartitions": 4, "seeds": 2, "goal": "new",
+    "margin": 0.01, "resplit": lambda seed: toy_split(CORPUS, seed=200 + seed), "metric": "mcc", "budget": 2,
 }  # fmt: skip
 DIAGNOSIS_CHANGES: dict[str, object] = {
     "arms": DEARER, "subject": "plain", "simpler": None, "reference": "dear", "target": 0.2,
@@ -160,6 +165,14 @@ CASES = {
         (20,),
         FOLD_CHANGES,
     ),
+    "leakage": Case(
+        lambda corpus, split: LeakageStudy(
+            *(corpus, split, ARMS), threshold=0.3, repartitions=3,
+            resplit=resplit if corpus is CORPUS else None,
+        ),
+        (2 * (3 * 2 + 2),),
+        LEAKAGE_CHANGES,
+    ),
     "regularization path": Case(
         lambda corpus, split: RegularizationPathStudy(corpus, split, L1),
         (2,),
@@ -224,6 +237,7 @@ def test_arms_differ_in_nothing_but_the_model_and_fresh_seeds(done: Answered) ->
         return digest_of({**replace(spec, model=bayes()).to_json(), "seeds": None, "test_rows": None})
 
     splits = {s.fingerprint for s in (SPLIT, *getattr(done.study, "more_splits", ()))}
+    corpora = {c.fingerprint for c in (CORPUS, *getattr(done.study, "more_corpora", ()))}
     specs = [record.spec for record in done.records.values()]
     by_model: dict[str, list[str]] = {}
     for spec in specs:
@@ -234,7 +248,7 @@ def test_arms_differ_in_nothing_but_the_model_and_fresh_seeds(done: Answered) ->
     # The cheap arm also runs where a limited arm does; all else is mirrored run by run.
     assert set(full[0]) == set(full[1]) and len(full[0]) == len(full[1])
     for spec in specs:
-        assert spec.corpus == CORPUS.fingerprint and spec.split in splits
+        assert spec.corpus in corpora and spec.split in splits
     drawn = {(s.seeds.initialisation, s.seeds.order) for s in specs}
     cells = {(digest_of(s.model.to_json()), s.subset, s.seeds) for s in specs}
     assert len(drawn) == len(cells), "every arm, size, draw and repeat has a seed of its own"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from crossover.data.sealed_json import sealed
+from crossover.look.finding import Finding
 from crossover.record import ledger, look_budget
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
@@ -14,6 +15,7 @@ from crossover.record.wandb_mirror import WandbMirror
 from crossover.report.looked import looked_numbers
 from crossover.report.verdict_page import write_report
 from crossover.split.audit import audit
+from crossover.split.recommended import FILE as RECOMMENDED
 from crossover.study.expected import power_of
 from crossover.study.registered import held_against, register
 from crossover.study.study import Result, Study
@@ -21,15 +23,18 @@ from crossover.study.study import Result, Study
 Json = dict[str, object]
 
 
-def publish(result: Result, study: Study, store: Store, command: str, mirror: WandbMirror) -> Path:
+def publish(
+    result: Result, study: Study, store: Store, command: str, mirror: WandbMirror, goal: str | None = None
+) -> Path:
     """Write ``studies/<name>/verdict.json``, ``report.html`` and figures; returns the page's path.
 
-    What surrounds the verdict (the split's audit, looks at the test, failures, commands,
-    environment) is added here, where the store is at hand.
+    What surrounds the verdict (the split's audit against the goal, looks at the test, failures, commands,
+    environment) is added here, where the store is at hand. A split that the study recommends is
+    written beside it.
     """
     verdict = result.verdict.to_json()
     numbers = dict(cast(Mapping[str, object], verdict["numbers"]))
-    findings = [finding.to_json() for finding in audit(study.corpus, study.split)]
+    findings = [f.to_json() for f in (*audit(study.corpus, study.split, goal=goal), *fitted_elsewhere(study))]
     numbers["split"] = {**cast(Json, numbers["split"]), "findings": findings}
     numbers["looks"] = ledger.looks(store.root, study.split.test_fingerprint)
     if getattr(study, "reads_test", True):
@@ -44,7 +49,10 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
     newest = next(iter(result.records.values()), None)
     numbers["environment"] = dict(newest.environment) if newest is not None else {}
     verdict["numbers"] = numbers
-    folder = store.save_study(result.name, {"verdict.json": sealed(verdict)})
+    files = {"verdict.json": sealed(verdict)}
+    if best := cast(Mapping[str, str], numbers.get("recommended_split", {})):
+        files[RECOMMENDED] = best["yaml"].encode("utf-8")
+    folder = store.save_study(result.name, files)
     page = write_report(verdict, folder)
     groups = groups_of(result.records.values())
     mirror.study(result.name, verdict, store.root / "wandb", tables(numbers), figures(folder), groups)
@@ -55,6 +63,25 @@ def publish(result: Result, study: Study, store: Store, command: str, mirror: Wa
 def _looks(study: Study, store: Store, level: float | None) -> Json:
     units = len({study.split.groups.get(id_, id_) for id_ in study.split.test})
     return look_budget.told(store.root, study.split.test_fingerprint, units, level)
+
+
+def fitted_elsewhere(study: Study) -> list[Finding]:
+    """Arms fitted by another system: what they saw of the test cannot be known here."""
+    arms = cast(Mapping[str, Mapping[str, object]], study.settings().get("arms", {}))
+    outside = sorted(arm for arm, model in arms.items() if str(model["target"]).endswith(".External"))
+    if not outside:
+        return []
+    return [
+        Finding(
+            "fitted-elsewhere",
+            "info",
+            f"{', '.join(outside)}: predictions of another system; whether anything in it was fitted on "
+            "rows outside train cannot be seen from here",
+            {"arms": outside},
+            "ask whoever made the file which rows its vocabulary, scaling, thresholds and prompts were "
+            "chosen on",
+        )
+    ]
 
 
 def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]]]:

@@ -21,7 +21,7 @@ from crossover.report.tables import Cell, Column, Table, to_csv
 from crossover.report.visible_text import visible
 
 STUDIES = (
-    "ablation", "artifacts", "seed_variance", "calibration", "fold_variance", "diagnosis",
+    "ablation", "artifacts", "seed_variance", "calibration", "fold_variance", "diagnosis", "leakage",
     "regularization_path",
 )  # fmt: skip
 """Studies with a layout of their own, in ``<study>_sections.py`` beside this file."""
@@ -30,7 +30,7 @@ STUDIES = (
 OURS = (
     "learning_curves", "difference", "cost", "scores", "extrapolation", "components", "credit", "draws",
     "errors", "folds", "interactions", "moved", "nulls", "path-", "readings", "reliability_",
-    "risk_coverage", "runs_", "spread", "table_", "worth",
+    "risk_coverage", "runs_", "spread", "strata", "table_", "worth",
 )  # fmt: skip
 """How the names of our figures and tables begin; nothing else in their folders is ever removed."""
 

@@ -44,7 +44,8 @@ class Study(Protocol):
     """A study is constructed with its Corpus and Splits, and finds its runs by digest.
 
     ``split`` is the one its verdict speaks of; a study that cuts the corpus anew (folds, re-splits)
-    lists those in an attribute ``more_splits``, and :func:`run` keeps them in the store. A study whose
+    lists those in an attribute ``more_splits``, and :func:`run` keeps them in the store; a corpus that it
+    makes of its own (the same rows under other labels) likewise, in ``more_corpora``. A study whose
     constructor takes ``resplit`` is given a function seed -> Split, the config's split under that seed.
     ``reads_test = False`` on the class says that its runs score no row of the test part: no look is noted.
     """
@@ -124,6 +125,8 @@ def run(
     """
     failures: dict[str, Outcome] = {}
     records: dict[str, RunRecord] = {}
+    for corpus in getattr(study, "more_corpora", ()):
+        store.save_corpus(corpus)
     for split in getattr(study, "more_splits", ()):
         store.save_split(split)
     while True:

@@ -138,7 +138,7 @@ def test_missing_and_constant_columns() -> None:
     labels = ["a", "b"] * 100
     corpus = made(
         ["x"] * 200, labels,
-        told=("category", [None if label == "a" and k % 3 else f"v{k % 2}" for k, label in enumerate(labels)]),
+        told=("category", [None if one == "a" and k % 3 else f"v{k % 2}" for k, one in enumerate(labels)]),
         one=("category", ["same"] * 200), empty=("category", [None] * 200),
         full=("category", ["p", "q"] * 100), nearly=("category", ["p"] * 199 + ["q"]),
     )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossover.data.corpus import Corpus
-from crossover.look.calendar_bins import moments_of
+from crossover.look.bins import moments_of
 from crossover.look.finding import Finding
 from crossover.look.text_statistics import TextStatistics
 from crossover.measure.change_point import FEWEST_ROWS, changes, shares_below

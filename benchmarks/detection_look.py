@@ -145,7 +145,7 @@ def inbox_cases() -> Mapping[str, Case]:
 
 
 def on_inbox(draws: int) -> list[Cell]:
-    """Power on the generated inbox; footers and signatures at strength 0 too: their lists test nothing."""
+    """Power on the generated inbox; footers and signatures at strength 0 too: their lists are no tests."""
     found = []
     for name, case in inbox_cases().items():
         for strength in (0.0, *STRENGTHS) if "listed" in name else STRENGTHS:

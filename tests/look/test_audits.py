@@ -232,3 +232,20 @@ def test_a_word_table_holds_words_of_enough_texts_but_not_of_all() -> None:
     assert table.words == ("blue", "red")
     assert table.held.toarray().sum(axis=0).tolist() == [5, 9]
     assert word_table([]).words == () and word_table(["", ""]).held.shape == (2, 0)
+
+
+def test_a_class_of_a_few_rows_is_not_the_one_a_number_tells() -> None:
+    draw, labels = np.random.default_rng(8), ["a"] * 100 + ["b"] * 100 + ["c"] * 2
+    number = [*(draw.normal(size=100) + 0.8), *draw.normal(size=100), 99.0, 98.0]
+    corpus = made(["x"] * 202, labels, score=("number", [float(value) for value in number]))
+    found = by_code(by_meta(corpus, text_statistics(corpus.texts), every(corpus)))["class-by-score"]
+    assert found.evidence["value"] in ("a", "b") and found.severity == "warning"
+
+
+def test_two_followed_values_among_others_are_two_tests_and_two_classes_one() -> None:
+    when = sorted(days(300))
+    region = ["x"] * 140 + ["y"] * 140 + [f"r{k}" for k in range(20)]
+    corpus = made(["x"] * 300, ["a"] * 120 + ["b"] * 180, when=("time", when), region=("category", region))
+    found = by_code(over_time(corpus, text_statistics(corpus.texts), every(corpus)))
+    assert found["class-over-time-when"].evidence["tests"] == 1
+    assert found["meta-region-over-time-when"].evidence["tests"] == 2

@@ -15,7 +15,7 @@ from scipy.special import stdtr, stdtrit
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
-from crossover.look.calendar_bins import moments_of, number_bins, time_bins
+from crossover.look.bins import moments_of, number_bins, time_bins
 from crossover.look.text_statistics import TextStatistics
 from crossover.measure.interval import wilson
 

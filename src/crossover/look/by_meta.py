@@ -26,6 +26,8 @@ from crossover.measure.association import (
 V_FLOOR, AUC_FLOOR, EPSILON_FLOOR, RHO_FLOOR = 0.1, 0.55, 0.02, 0.15
 """Least effects worth a warning: Cramer's V; the chance that a class's number exceeds another's (or falls
 below: 1 - AUC); epsilon squared; Spearman's rho."""
+FEWEST_OF_CLASS = 10
+"""Rows a class needs to be named as the one that a number tells."""
 MOST_ROWS = 50_000
 """Rows read, drawn at random: beyond them only effects too small to matter become visible."""
 
@@ -58,7 +60,8 @@ def by_meta(corpus: Corpus, statistics: TextStatistics, rows: Rows) -> list[Find
         classes = _codes([labels[k] for k in both.tolist()])
         if kind == "number":
             values = np.array([cells[k] for k in both.tolist()], float)
-            findings += _class_by_number(column, values, classes, corpus.classes)
+            names = sorted({str(labels[k]) for k in both.tolist()})
+            findings += _class_by_number(column, values, classes, names)
             there = np.flatnonzero(known)
             values = np.array([cells[k] for k in there.tolist()], float)
             found = {s: numbers_associated(values, x[there]) for s, x in numbers.items()}
@@ -104,8 +107,9 @@ def _class_by_number(column: str, values: Floats, classes: Rows, names: Sequence
     if found is None:
         return []
     areas = one_against_rest(values, classes)
+    areas[np.bincount(classes) < FEWEST_OF_CLASS] = 0.5
     best = int(np.argmax(np.abs(areas - 0.5)))
-    name, area = sorted(names)[best], float(areas[best])
+    name, area = names[best], float(areas[best])
     large = max(area, 1 - area) >= AUC_FLOOR
     return [
         Finding(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossover.data.corpus import Corpus
-from crossover.look.calendar_bins import moments_of
+from crossover.look.bins import moments_of
 from crossover.look.finding import Finding
 from crossover.look.text_statistics import TextStatistics
 from crossover.measure.change_point import FEWEST_ROWS, changes, shares_below
@@ -87,9 +87,10 @@ def _change(
     if not columns or len(moments) < FEWEST_ROWS:
         return []
     names = list(columns)
-    found = changes(np.column_stack(list(columns.values())), moments)
-    # With two classes the one says what the other does: one test, not two.
-    tests = 1 if len(names) == 2 and of not in ("statistic", "column") else len(names)
+    table = np.column_stack(list(columns.values()))
+    found = changes(table, moments)
+    # Of two classes the one says what the other does: one test, not two.
+    tests = 1 if len(names) == 2 and bool((table.sum(axis=1) == 1).all()) else len(names)
     effects = np.nan_to_num(found.after - found.before)
     best = min(range(len(names)), key=lambda k: (abs(effects[k]) < FLOOR, found.p[k], names[k]))
     if np.isnat(found.moment[best]):
@@ -118,6 +119,7 @@ def _change(
                 "effect": effect,
                 "effect_floor": FLOOR,
                 "looked_at": len(names),
+                "tests": tests,
                 "rows": len(moments),
                 "test": "largest change, Kolmogorov's law, Bonferroni over values; one row a cluster",
             },

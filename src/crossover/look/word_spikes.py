@@ -14,7 +14,7 @@ from scipy.special import rel_entr
 from scipy.stats import hypergeom
 
 from crossover.data.corpus import Corpus
-from crossover.look.calendar_bins import moments_of
+from crossover.look.bins import moments_of
 from crossover.look.finding import Finding
 from crossover.look.word_table import FEWEST_TEXTS, WordTable
 

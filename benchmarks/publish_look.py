@@ -19,7 +19,7 @@ from crossover.report.look_page import look_charts
 from crossover.report.look_tables import statistics_table, word_table
 from crossover.report.tables import to_csv
 
-KEPT = ("schema", "stage", "corpus", "balance", "lengths", "statistics", "languages", "scripts", "words")
+KEPT = ("stage", "corpus", "balance", "lengths", "statistics", "languages", "scripts", "words")
 
 
 def publish_look(look: Path, name: str, to: Path = PUBLISHED) -> Path:

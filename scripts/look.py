@@ -5,6 +5,9 @@ After the split: look.stage=split. After a model: python scripts/look.py look.ru
 Signed: 'look.by="Ann, fraud analyst"' 'look.found="..."' 'look.decided="..."'
 """
 
+from collections.abc import Mapping
+from typing import cast
+
 from crossover.compose import DONE, Composed, command
 from crossover.protocol.configured import made_of
 from crossover.report.terminal import print_card, print_look, progress
@@ -14,7 +17,8 @@ def task(composed: Composed) -> int:
     """Make the page, note the look, print what a reader of the data would want to be told."""
     from crossover.report.look_report import Look, look_at
 
-    asked, store = made_of(Look, composed.plain("look"), "look"), composed.store
+    plain, store = cast(Mapping[str, object], composed.plain("look")), composed.store
+    asked = made_of(Look, {**plain, "goal": composed.goal}, "look")
     records = [store.run(store.find(run)) for run in asked.runs]
     split = None
     if records:
@@ -27,8 +31,7 @@ def task(composed: Composed) -> int:
         report = look_at(asked, corpus, split, records, store, *told)
     print_card(corpus.name, len(corpus), corpus.card.to_json())
     print_look(report.found, report.tables, report.examples)
-    print(f"corpus: {store.root / 'corpora' / corpus.fingerprint}")
-    print(f"look: {report.page}", flush=True)
+    print(f"corpus: {store.root / 'corpora' / corpus.fingerprint}\nlook: {report.page}", flush=True)
     composed.mirror.finish()
     return DONE
 

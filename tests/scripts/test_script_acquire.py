@@ -46,7 +46,7 @@ def test_a_file_of_the_users_own_is_acquired_alike(command: Command, mail: list[
 REFUSED = {
     "no folder named": (
         [],
-        ["error: to= names where to write: the corpus' folder (to=mail), or the texts' file (to=texts.csv)"],
+        ["error: to= names where to write: the corpus' folder (to=mail), or the file of a sample"],
     ),
     "a folder that exists": (["to=got/mail"], ["to=got/mail: there is one already", "name another"]),
     "a folder below a file": (["to=mail.csv/in"], ["to=mail.csv/in: ", "name a folder you can write"]),

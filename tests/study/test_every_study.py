@@ -48,13 +48,14 @@ class Case:
 
 COMPARE_CHANGES: dict[str, object] = {
     "arms": DEARER, "seeds": 2, "size": 100, "draws": 4, "pools": 8, "metric": "mcc", "equivalence": 0.02,
-    "budget": 2, "selection": "shared", "test_rows": 50,
+    "budget": 2, "selection": "shared", "test_rows": 50, "looks": 3,
 }  # fmt: skip
 CROSSOVER_CHANGES: dict[str, object] = {
     "arms": DEARER, "cheap": "rich", "expensive": "plain", "sizes": (30, 60), "locate_draws": 1, "draws": 2,
     "seeds": 2, "pools": 6, "scheme": "per_class", "metric": "mcc", "margin": 0.02, "second_margin": 0.03,
     "equivalence": 0.02, "budgets": (1, 2), "selection": "shared", "limits": {"dear": Limit((30,))},
     "prices": {"hour": 1.0}, "test_rows": 50, "named_ends": True,
+    "looks": 3,
 }  # fmt: skip
 
 

@@ -61,6 +61,7 @@ class Look:
     ``contrast``: column -> two of its values to be set against each other.
     ``by``, ``expertise``, ``found``, ``decided``: who looked, free text, and what came of it.
     ``wandb_texts``: findings go to W&B with what they quote of the data.
+    ``goal``: what a score shall predict (split/goal.py); the split is held against it.
 
     Raises:
         BadInput: a value out of its range.
@@ -81,6 +82,7 @@ class Look:
     found: str = ""
     decided: str = ""
     wandb_texts: bool = False
+    goal: str | None = None
 
     def __post_init__(self) -> None:
         if self.stage not in ("raw", "split"):
@@ -199,7 +201,7 @@ def _found(
     findings: list[Finding] = list(looked.findings)
     part_of: dict[int, str] = {}
     if split is not None:
-        findings = as_family([*findings, *audit(corpus, split)])
+        findings = as_family([*findings, *audit(corpus, split, goal=asked.goal)])
         part_of = {corpus.row_of[id_]: part for part, ids in split.parts.items() for id_ in ids}
     numbers = looked.statistics.numbers
     odd = oddness(corpus.texts, {title: numbers[name] for name, title in ODD_BY.items()})
@@ -300,6 +302,7 @@ def _name(asked: Look, split: Split | None, records: Sequence[RunRecord]) -> str
         "runs": [record.digest for record in records],
         **{key: getattr(asked, key) for key in ("part", "rows", "each", "seed", "characters", "mask")},
         "contrast": {column: list(pair) for column, pair in asked.contrast.items()},
+        **({} if split is None or asked.goal is None else {"goal": asked.goal}),
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode("utf-8")).hexdigest()[:12]
     return f"{_stage(asked)}-{digest}"

@@ -16,7 +16,6 @@ from crossover.look.whole_look import Looked
 from crossover.measure.interval import wilson
 from crossover.report.masked_text import masked
 
-SCHEMA = 1
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 CLUSTERS = 20
 """Largest clusters of near-copies that are listed."""
@@ -30,7 +29,6 @@ def summary(corpus: Corpus, looked: Looked, findings: Sequence[Finding], mask: b
     """Everything that was counted over the corpus, as plain JSON values."""
     numbers = looked.statistics.numbers
     return {
-        "schema": SCHEMA,
         "corpus": {
             "name": corpus.name,
             "fingerprint": corpus.fingerprint,

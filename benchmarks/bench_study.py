@@ -3,10 +3,11 @@
     python benchmarks/bench_study.py --data sms_spam.parquet
 
 Same corpus, split, training rows, test rows, batch size and training steps. The script is what a user would
-write: sentence-transformers for the vectors of all texts, scikit-learn's LogisticRegression at its defaults
-on them, TfidfVectorizer with LogisticRegression at ours, and a transformers Trainer for each fine-tuning,
-model loaded anew. Ours runs the same specs through the launcher into a fresh store: vectors, records, hashes
-and costs included. Each side once a round, in alternation. Writes bench_study.json into the folder --to.
+write: sentence-transformers for the vectors of all texts, scikit-learn's LogisticRegression on them, their
+columns standardised, TfidfVectorizer with LogisticRegression, each at our strength, and a transformers
+Trainer for each fine-tuning, model loaded anew. Ours runs the same specs through the launcher into a fresh
+store: vectors, records, hashes and costs included. Each side once a round, in alternation. Writes
+bench_study.json into the folder --to.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from sentence_transformers import SentenceTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
 
 from crossover.data.corpus import Corpus
@@ -127,7 +130,7 @@ class Both:
                 else:
                     if arm == "probe":
                         x, held = np.array([vectors[t] for t in texts]), [vectors[t] for t in test_texts]
-                        model = LogisticRegression(max_iter=1000)
+                        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
                     else:
                         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
                         x, held = words.fit_transform(texts), words.transform(test_texts)

@@ -1,6 +1,6 @@
 """The tally of faults: how often each was injected, and how often what is promised held.
 
-Where CROSSOVER_TALLY names a file, the counts of the session are written there as JSON when it ends.
+Where CROSSOVER_TALLY names a file, the counts of all tests are written there as JSON when they end.
 """
 
 from __future__ import annotations

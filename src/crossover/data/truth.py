@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crossover.data.bad_input import BadInput
+
 SCHEMA = pa.schema(
     [
         ("step", pa.int32()),
@@ -29,10 +31,17 @@ class Truth:
     """The planted cells (:data:`SCHEMA`) and the settings of every flaw, in the order planted.
 
     Undoing the lines from the last to the first gives the plain corpus.
+
+    Raises:
+        BadInput: a table of other columns or types.
     """
 
     table: pa.Table
     flaws: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.table.schema.equals(SCHEMA):
+            raise BadInput(f"a truth has the columns {SCHEMA.names}, this table has {self.table.schema}")
 
     def ids(self, flaw: str) -> list[str]:
         """The rows a flaw touched, each once, in the order planted."""

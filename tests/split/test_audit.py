@@ -1,5 +1,7 @@
 """The audit counts what leaks, alarms on what matters, and stays quiet on a clean random split."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,10 +66,14 @@ def test_groups_and_times_on_both_sides_are_counted() -> None:
         "date": ("time", [f"2020-01-0{k}T00:00:00+00:00" for k in (1, 2, 3, 6, 5, 6, 7, 8)]),
     }
     corpus = Corpus.from_columns("mini", TEXTS, ["a", "b"] * 4, CARD, meta=meta)
-    found = by_code(audit(corpus, cut(corpus, train=[0, 1, 2, 3], test=[4, 5, 6, 7]), kinds=[]))
+    split = cut(corpus, train=[0, 1, 2, 3], test=[4, 5, 6, 7])
+    found = by_code(audit(corpus, split, kinds=[]))
     assert found["group-author"].evidence["test_rows"] == 2, "x and z; a missing author is nobody's"
     assert found["group-author"].evidence["groups_on_both_sides"] == 2
     assert found["time-date"].evidence["test_rows_not_later"] == 2, "the 5th, and the 6th itself"
+    assert found["time-date"].severity == "info", "whether that matters is for the goal to say"
+    by_time = replace(split, recipe={**split.recipe, "method": "temporal"})
+    assert by_code(audit(corpus, by_time, kinds=[]))["time-date"].severity == "error"
 
 
 def test_classes_missing_from_a_part_are_named() -> None:

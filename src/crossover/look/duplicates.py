@@ -6,10 +6,12 @@ the threshold (similar_pairs.py finds them).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import overload
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -72,19 +74,44 @@ def duplicate_clusters(
     if not 0 < threshold <= 1:
         raise BadInput(f"near-duplicate threshold {threshold}: expected a Jaccard similarity in (0, 1]")
     order = sorted(range(len(ids)), key=ids.__getitem__)
-    first: dict[str, str] = {}
+    first: dict[bytes, int] = {}
     leader = {}
     for row in order:
         text = texts[row] if kind == "exact" else normalise(texts[row])
-        leader[ids[row]] = first.setdefault(text, ids[row])
+        leader[ids[row]] = ids[first.setdefault(_digest(text), row)]
     if kind == "near":
         # Copies are one node from here on; nodes are in the order of their smallest id.
-        joined = _link(similar_pairs(list(first), threshold, on_progress), len(first), linkage)
-        names = list(first.values())
+        rows = list(first.values())
+        joined = _link(similar_pairs(_Normalised(texts, rows), threshold, on_progress), len(rows), linkage)
+        names = [ids[row] for row in rows]
         node = {name: names[joined[k]] for k, name in enumerate(names)}
         leader = {id_: node[name] for id_, name in leader.items()}
     sizes = Counter(leader.values())
     return {id_: name for id_, name in leader.items() if sizes[name] > 1}
+
+
+def _digest(text: str) -> bytes:
+    """What stands for a text: a million texts held twice would be most of the memory."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class _Normalised(Sequence[str]):
+    """The normalised texts of these rows, each made when it is asked for."""
+
+    def __init__(self, texts: Sequence[str], rows: Sequence[int]) -> None:
+        self._texts, self._rows = texts, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [normalise(self._texts[row]) for row in self._rows[place]]
+        return normalise(self._texts[self._rows[place]])
 
 
 @dataclass(frozen=True)

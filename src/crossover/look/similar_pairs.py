@@ -84,7 +84,7 @@ class Sketches:
     texts agree on a whole band of minima, and ``low`` (n, PERMUTATIONS), the lowest byte of each minimum."""
 
     sizes: npt.NDArray[np.int64]
-    keys: Hashes
+    keys: npt.NDArray[np.uint32]
     low: npt.NDArray[np.uint8]
 
 
@@ -94,7 +94,7 @@ def sketches(texts: Sequence[str], threshold: float, say: OnProgress = _say_noth
     starts = range(0, PERMUTATIONS - rows + 1, rows)
     made = Sketches(
         np.empty(len(texts), np.int64),
-        np.zeros((len(starts), len(texts)), np.uint64),
+        np.empty((len(starts), len(texts)), np.uint32),
         np.empty((len(texts), PERMUTATIONS), np.uint8),
     )
     for begin in range(0, len(texts), TEXTS_A_TIME):
@@ -108,9 +108,11 @@ def sketches(texts: Sequence[str], threshold: float, say: OnProgress = _say_noth
         made.sizes[part] = np.diff(offsets)
         made.low[part] = signatures.astype(np.uint8)
         for band, start in enumerate(starts):
+            key = np.zeros(len(signatures), np.uint64)
             for column in range(start, start + rows):
-                # A collision of these 64 bits could only add a candidate, never lose one.
-                made.keys[band, part] = (made.keys[band, part] ^ signatures[:, column]) * _ODD
+                key = (key ^ signatures[:, column]) * _ODD
+            # Of the 64 bits the upper 32 are kept: a collision can add a candidate, never lose one.
+            made.keys[band, part] = key >> np.uint64(32)
     return made
 
 

@@ -254,3 +254,16 @@ def test_claims_end_with_a_process_that_ends_well(root: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(root), DIGEST], check=True)
     assert files(root) == []
+
+
+def test_what_another_process_tries_the_folder_with_is_left_alone(tmp_path: Path) -> None:
+    """A store is opened by writing into each of its folders; others may be sweeping them just then."""
+    store = Store(tmp_path)
+    claims = Claims(tmp_path)
+    for name in (".probe-12345678", ".probe-ab", ".a.99999999"):
+        (tmp_path / "claims" / name).touch()
+        (tmp_path / "failed" / name).touch()
+    claims.clear()
+    claims.sweep("0" * 16)
+    assert store.failed_runs() == []
+    assert {path.name for path in (tmp_path / "claims").iterdir()} >= {".probe-12345678", ".probe-ab"}

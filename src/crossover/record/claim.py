@@ -272,8 +272,8 @@ def _remove(claim: Path) -> None:
 
 
 def _sweep(aside: Path) -> None:
-    """Remove ``.<name>.<pid>.<token>`` where that process has ended."""
-    pid = aside.name.split(".")[2]
+    """Remove ``.<name>.<pid>.<token>`` where that process has ended; another name is not ours."""
+    pid = ([*aside.name.split("."), "", ""])[2]
     if pid.isdigit() and started(int(pid)) is None:
         shutil.rmtree(aside, ignore_errors=True)
 

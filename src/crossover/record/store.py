@@ -226,7 +226,7 @@ class Store:
         last: dict[str, int] = {}
         for folder in (self.root / "failed").iterdir():
             digest, _, count = folder.name.partition("-")
-            if count.isdigit() and not self.has_run(digest):
+            if count.isdigit() and not folder.name.startswith(".") and not self.has_run(digest):
                 last[digest] = max(last.get(digest, 0), int(count))
         files = {name: self.root / "failed" / f"{name}-{k}" / "failure.json" for name, k in last.items()}
         return [Failure.from_json(unsealed(files[n], _AGAIN), last[n], str(files[n])) for n in sorted(last)]

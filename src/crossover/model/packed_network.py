@@ -79,6 +79,7 @@ class PackedNetwork:
         ]
         maps = [m for one in layers for m in (one.query, one.key, one.value, one.out, one.wide, one.narrow)]
         self._fixed = {} if dropout is not None else {m: evaluated(m, self.dtype) for m in maps}
+        self._head = evaluated(network.head, torch.float32)
 
     def logits(self, rows: Tokens, states: Sequence[Tensor] | None = None) -> Tensor:
         """(rows, outputs) logits of token sequences, in their order, with a gradient.
@@ -97,13 +98,12 @@ class PackedNetwork:
     def evaluate(self, rows: Tokens, states: Sequence[Tensor] | None = None) -> Tensor:
         """(rows, outputs) logits; a row's bits do not depend on the other rows. On a processor only."""
         found = torch.zeros(len(rows), self.network.head.out_features)
-        head = evaluated(self.network.head, torch.float32)
 
         def work(layout: Layout, members: list[int]) -> None:
             given = None if states is None else [states[k] for k in members]
             pooled = self._pooled(self._through(layout, given), layout)
             pooled = functional.pad(pooled, (0, 0, 0, -len(pooled) % HEIGHT))
-            found[members] = head(pooled)[: len(members)]
+            found[members] = self._head(pooled)[: len(members)]
 
         self._in_batches(rows, work)
         return found

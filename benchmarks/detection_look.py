@@ -1,14 +1,16 @@
 """What a look at the data detects, at which strength, and how often nothing alarms it (docs: methods 8).
 
     python benchmarks/detection_look.py nulls --draws 1000
-    python benchmarks/detection_look.py inbox --draws 20
-    python benchmarks/detection_look.py sms --draws 20 --nulls 200 --path sms_spam.parquet
+    python benchmarks/detection_look.py inbox --draws 30
+    python benchmarks/detection_look.py sms --draws 40 --nulls 200 --path sms_spam.parquet
     python benchmarks/detection_look.py enron --nulls 200 --path enron_spam.parquet
 
 each replaces its part of detection_look.json and writes detection_look.md anew, in results/published/.
 
 **nulls**: whole looks at clean generated inboxes of 1,000 rows. **inbox**: 2,000 rows with a flaw planted.
-**sms**: 2,000 of the messages, with times and a column drawn at random, flaws planted in them or not.
+**sms**: 2,000 of the messages, with times and a column drawn at random, flaws planted in them or not. Copies
+are there without a flaw, so a campaign is detected where nine in ten of its rows stand in clusters of copies
+with others of it; to footers and signatures the list of words is asked, not an alarm.
 **enron**: 1,000 of the mails with dates, mailboxes and sources each dealt out anew: texts and labels are
 real, and nothing is tied to the columns. On real texts copies and damage are there, so only
 findings that rest on a test count as false alarms.
@@ -46,7 +48,9 @@ from crossover.measure.interval import clopper_pearson
 STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5)
 NULL_ROWS, ROWS = 1_000, 2_000
 CARD = Card("of a benchmark", "drawn at random", "as its source", "as its source", "none")
-Seen = Callable[[Looked], bool]
+FOOTER = ("trees", "think", "print", "message", "please")
+SIGNATURE = ("marit", "oduya", "brandt", "eastbridge")
+Seen = Callable[[Looked, Corpus], bool]
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Case:
 def warned(code: str, value: str | None = None) -> Seen:
     """A warning of this code, and of this value where one is given."""
 
-    def seen(looked: Looked) -> bool:
+    def seen(looked: Looked, corpus: Corpus) -> bool:
         return any(
             one.code == code
             and one.severity == "warning"
@@ -88,10 +92,29 @@ def warned(code: str, value: str | None = None) -> Seen:
 def listed(label: str, words: Sequence[str], first: int = 10) -> Seen:
     """Any of the words among the first that a class over-uses: a list to read, no alarm."""
 
-    def seen(looked: Looked) -> bool:
+    def seen(looked: Looked, corpus: Corpus) -> bool:
         return bool({one.word for one in looked.vocabulary.get(label, ())[:first]} & set(words))
 
     return seen
+
+
+def any_score(looked: Looked, corpus: Corpus) -> bool:
+    """A warning that any of the planted columns tells the class."""
+    return any(warned(f"class-by-score_{k}")(looked, corpus) for k in "abcd")
+
+
+def gathered(looked: Looked, corpus: Corpus, share: float = 0.9) -> bool:
+    """Whether so many of the planted copies stand in a cluster with another of their campaign."""
+    campaigns: dict[str, list[str]] = {}
+    assert corpus.truth is not None
+    for id_, name in corpus.truth.details("f").items():
+        campaigns.setdefault(name, []).append(id_)
+    together = copies = 0
+    for ids in (ids for ids in campaigns.values() if len(ids) > 1):
+        found = Counter(looked.cluster_of.get(id_) for id_ in ids)
+        together += sum(many for name, many in found.items() if name is not None and many > 1)
+        copies += len(ids)
+    return together >= share * copies
 
 
 def cell(part: str, flaw: str, strength: float, seen: Sequence[bool], seconds: float) -> Cell:
@@ -120,10 +143,6 @@ def rates(part: str, name: str, looks: Sequence[Looked], seconds: float, tests_o
 def inbox_cases() -> Mapping[str, Case]:
     """The flaws a look can see, as the yamls of the inbox plant them."""
 
-    def useful(looked: Looked) -> bool:
-        return any(warned(f"class-by-score_{k}")(looked) for k in "abcd")
-
-    footer = ("trees", "think", "print", "message", "please")
     return {
         "spike": Case(lambda s: Spike(strength=s), warned("word-spike-time", "equinox")),
         "dropped_digits": Case(lambda s: DroppedDigits(strength=s), warned("text-over-time-time", "digits")),
@@ -134,12 +153,11 @@ def inbox_cases() -> Mapping[str, Case]:
             lambda s: TimeShift(strength=s, column="region", value="africa"),
             warned("meta-region-over-time-time", "africa"),
         ),
-        "meta_columns": Case(lambda s: MetaColumns(strength=s, label="phishing"), useful),
+        "meta_columns": Case(lambda s: MetaColumns(strength=s, label="phishing"), any_score),
         "campaign": Case(lambda s: Campaign(strength=s), warned("duplicates-near")),
-        "footer, words listed": Case(lambda s: Footer(strength=s, label="good"), listed("good", footer)),
+        "footer, words listed": Case(lambda s: Footer(strength=s, label="good"), listed("good", FOOTER)),
         "signature, words listed": Case(
-            lambda s: Signature(strength=s, label="phishing"),
-            listed("phishing", ("marit", "oduya", "brandt", "eastbridge")),
+            lambda s: Signature(strength=s, label="phishing"), listed("phishing", SIGNATURE)
         ),
     }
 
@@ -151,8 +169,8 @@ def on_inbox(draws: int) -> list[Cell]:
         for strength in (0.0, *STRENGTHS) if "listed" in name else STRENGTHS:
             began, seen = time.perf_counter(), []
             for seed in range(draws):
-                flaw = case.flaw(strength)
-                seen.append(case.seen(look_over(Inbox(rows=ROWS, seed=seed, flaw={"f": flaw}).load())))
+                corpus = Inbox(rows=ROWS, seed=seed, flaw={"f": case.flaw(strength)}).load()
+                seen.append(case.seen(look_over(corpus), corpus))
             found.append(cell("inbox", name, strength, seen, (time.perf_counter() - began) / draws))
             print(f"{name} {strength:g}: {sum(seen)}/{draws}", file=sys.stderr)
     return found
@@ -203,15 +221,18 @@ def on_sms(path: Path, draws: int, nulls: int) -> list[Cell]:
             lambda s: TimeShift(strength=s, column="region", value="north"),
             warned("meta-region-over-time-time", "north"),
         ),
-        "meta_columns": Case(
-            lambda s: MetaColumns(strength=s, label="spam"),
-            lambda looked: any(warned(f"class-by-score_{k}")(looked) for k in "abcd"),
+        "meta_columns": Case(lambda s: MetaColumns(strength=s, label="spam"), any_score),
+        "campaign, rows gathered": Case(lambda s: Campaign(strength=s, label="spam"), gathered),
+        "footer, words listed": Case(lambda s: Footer(strength=s, label="ham"), listed("ham", FOOTER)),
+        "signature, words listed": Case(
+            lambda s: Signature(strength=s, label="spam"), listed("spam", SIGNATURE)
         ),
     }
     for name, case in cases.items():
-        for strength in STRENGTHS:
+        for strength in (0.0, *STRENGTHS) if "listed" in name else STRENGTHS:
             began, flaw = time.perf_counter(), {"f": case.flaw(strength)}
-            seen = [case.seen(look_over(planted(sms(path, seed), flaw))) for seed in range(draws)]
+            corpora = [planted(sms(path, seed), flaw) for seed in range(draws)]
+            seen = [case.seen(look_over(corpus), corpus) for corpus in corpora]
             found.append(cell("sms", name, strength, seen, (time.perf_counter() - began) / draws))
             print(f"sms {name} {strength:g}: {sum(seen)}/{draws}", file=sys.stderr)
     return found

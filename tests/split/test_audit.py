@@ -10,6 +10,7 @@ from crossover.data.corpus import Card, Corpus
 from crossover.look.finding import Finding
 from crossover.split.audit import audit
 from crossover.split.grouped import Grouped
+from crossover.split.predefined import Predefined
 from crossover.split.split import Split
 from crossover.split.stratified import Stratified
 
@@ -147,6 +148,18 @@ def test_clusters_dealt_whole_at_random_do_not_alarm_either() -> None:
         parts = cut(corpus, train=np.flatnonzero(~rows).tolist(), test=np.flatnonzero(rows).tolist()).parts
         hits += bool(alarms(corpus, Split(corpus.fingerprint, parts, groups)))
     assert hits / repeats <= 0.09, "the level of the page is 5%; 9% is 2.6 standard errors above"
+
+
+def test_the_column_that_names_the_parts_is_no_slice_of_them() -> None:
+    draw = np.random.default_rng(5)
+    part = draw.permutation(["train"] * 280 + ["test"] * 120).tolist()
+    meta = {"part": ("category", part), "place": ("category", draw.choice(["north", "south"], 400).tolist())}
+    corpus = Corpus.from_columns(
+        "parted", [f"row {k}" for k in range(400)], draw.choice(["a", "b"], 400).tolist(), CARD, None, meta
+    )
+    found = by_code(audit(corpus, Predefined("part", validation_share=0.0).split(corpus), kinds=[]))
+    assert "slice-balance-part" not in found
+    assert "slice-balance-place" in found
 
 
 def test_what_an_encoder_saw_is_told() -> None:

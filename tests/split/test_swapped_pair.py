@@ -88,3 +88,35 @@ def test_without_any_copy_the_sides_are_the_train_part() -> None:
     pair = swapped_pair(corpus, split, {}, 0)
     assert set(pair.left.train) == set(pair.right.train) == set(split.train)
     assert pair.share == 0 and not pair.seen_left and pair.alone == split.test
+
+
+def test_where_every_row_has_a_group_the_groups_give_a_few_rows_to_be_equal() -> None:
+    rng = np.random.default_rng(8)
+    sizes = {"one": 300, "two": 290, "three": 205, "four": 200, "mine": 100, "yours": 95}
+    names = [name for name, size in sizes.items() for _ in range(size)]
+    labels = ["spam" if name in ("one", "two") else "ham" for name in names]
+    corpus = Corpus.from_columns("mail", [f"mail {k}" for k in range(len(names))], labels, CARD)
+    order = rng.permutation(len(names))
+    parts = {"train": order[:900], "select": [], "calibrate": [], "test": order[900:]}
+    split = Split(
+        corpus.fingerprint, {part: tuple(corpus.ids[k] for k in rows) for part, rows in parts.items()}
+    )
+    source_of = dict(zip(corpus.ids, names, strict=True))
+    pair = swapped_pair(corpus, split, source_of, 0)
+    assert tally(corpus, pair.left) == tally(corpus, pair.right)
+    assert not pair.always and not pair.alone
+    for side, seen, other in ((pair.left, pair.seen_left, pair.right), (pair.right, pair.seen_right, pair.left)):
+        for name in {source_of[id_] for id_ in seen}:
+            own = {id_ for id_ in split.train if source_of[id_] == name}
+            assert 0.8 * len(own) <= len(own & set(side.train)), "at most a tenth of the class is left out"
+            assert not own & set(other.train)
+
+
+def test_no_cluster_loses_its_only_row_to_make_the_sides_equal() -> None:
+    names = ["a", "a", "b", "b", "c", "c"]
+    corpus = Corpus.from_columns("pairs", [f"row {k}" for k in range(6)], ["x"] * 6, CARD)
+    parts = {"train": tuple(corpus.ids[::2]), "select": (), "calibrate": (), "test": tuple(corpus.ids[1::2])}
+    pair = swapped_pair(
+        corpus, Split(corpus.fingerprint, parts), dict(zip(corpus.ids, names, strict=True)), 0
+    )
+    assert len(pair.always) == 1 and len(pair.seen_left) == len(pair.seen_right) == 1

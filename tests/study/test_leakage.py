@@ -173,6 +173,16 @@ def test_the_halves_hold_every_row_once_and_cut_no_cluster() -> None:
     assert study.parts_corpus.meta == MAIL.meta
 
 
+def test_one_cluster_of_all_rows_leaves_nothing_to_ask_and_that_is_said() -> None:
+    meta = {"archive": ("group", ["a"] * len(MAIL))}
+    corpus = Corpus.from_columns("mail", MAIL.texts, MAIL.labels, CARD, meta=meta)
+    study = study_of(corpus, stratum="group:archive", repartitions=2)
+    assert not study.halves and not study.plan({})
+    verdict = study.conclude({})
+    assert verdict.kind == "not_resolved" and "whose cluster can be exchanged" in verdict.sentence
+    assert "tells train" not in verdict.sentence and any("told apart" in flag for flag in verdict.flags)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

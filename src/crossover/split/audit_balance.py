@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +39,19 @@ def balance_findings(corpus: Corpus, split: Split) -> list[Finding]:
     rows = [corpus.row_of[id_] for id_ in ids]
     findings = [_classes(corpus, split, rows, in_test, units)]
     for column, meaning in sorted(corpus.meta.items()):
-        if meaning == "category":
+        if meaning == "category" and column != _naming_parts(split):
             values = corpus.meta_values(column)
             names = ["(missing)" if values[row] in (None, "") else str(values[row]) for row in rows]
             if 1 < len(set(names)) <= MOST_LEVELS:
                 findings.append(_slices(column, names, in_test, units))
     findings.append(_lengths(np.array([len(corpus.texts[row]) for row in rows]), in_test, units))
     return [*findings, *_missing_classes(corpus, split)]
+
+
+def _naming_parts(split: Split) -> object:
+    """The column that the parts were read from: it differs between them by definition."""
+    asked = cast(Mapping[str, object], split.recipe.get("asked", {}))
+    return asked.get("column") if split.recipe.get("method") == "predefined" else None
 
 
 def _shares(

@@ -21,7 +21,7 @@ from crossover.split.clusters import clusters_of_parts
 from crossover.split.split import Split
 
 MOST_TRIMMED = 0.1
-"""Share of a class's rows without a copy that may be left out to make the two sides equal."""
+"""Share of a class's rows that may be left out of a side to make the two equal."""
 
 Counts = npt.NDArray[np.int64]
 
@@ -52,8 +52,9 @@ def swapped_pair(corpus: Corpus, split: Split, cluster_of: Mapping[str, str], se
     """Deal the clusters that lie in train and in test to two sides, equal in every class.
 
     Larger clusters are dealt first, each to the side that lacks its classes more, ties at random. What is
-    then unequal is made up for by leaving out rows without a copy in test; where that would take more than
-    :data:`MOST_TRIMMED` of a class's, the largest cluster stays on both sides.
+    then unequal is made up for by leaving out rows without a copy in test, a share of :data:`MOST_TRIMMED`
+    of a class's at most; where every row has one, as with sources or mailboxes, so many rows of the
+    clusters themselves, never a whole one. Where that is not enough the largest cluster stays on both sides.
 
     Args:
         corpus: the corpus.
@@ -71,21 +72,27 @@ def swapped_pair(corpus: Corpus, split: Split, cluster_of: Mapping[str, str], se
     exchanged = sorted(members)
     counts = _counts(members, label, corpus.classes)
     spare = [id_ for id_ in sorted(split.train) if cluster_of.get(id_) not in tested]
-    room = np.floor(MOST_TRIMMED * _tally(spare, label, corpus.classes)).astype(np.int64)
+    spare_room = _a_little(spare, label, corpus.classes)
     while True:
         side = _deal(exchanged, counts, rng)
-        surplus = sum((counts[name] * (1 if side[name] else -1) for name in exchanged), np.zeros_like(room))
-        if not exchanged or (np.abs(surplus) <= room).all():
+        surplus = sum(
+            (counts[name] * (1 if side[name] else -1) for name in exchanged), np.zeros_like(spare_room)
+        )
+        own = [[members[name] for name in exchanged if side[name] == which] for which in (1, 0)]
+        loose = [[id_ for ids in clusters for id_ in ids[1:]] for clusters in own]
+        left, right = (_a_little(ids, label, corpus.classes) for ids in loose)
+        over = np.abs(surplus) > spare_room + np.where(surplus > 0, left, right)
+        if not over.any():
             break
-        over = np.abs(surplus) > room
         exchanged.remove(max(exchanged, key=lambda name: (int(counts[name][over].sum()), name)))
-    trimmed = [_trimmed(spare, label, corpus.classes, np.maximum(sign * surplus, 0), rng) for sign in (1, -1)]
     kept = [id_ for name in sorted(set(members) - set(exchanged)) for id_ in members[name]]
-    halves = [[id_ for name in exchanged if side[name] == first for id_ in members[name]] for first in (1, 0)]
-    sides = [
-        _side(corpus, split, cluster_of, [*rest, *kept, *half], which, seed)
-        for which, rest, half in zip(("left", "right"), trimmed, halves, strict=True)
-    ]
+    sides = []
+    for which, sign, clusters, others in zip(("left", "right"), (1, -1), own, loose, strict=True):
+        fewer = np.maximum(sign * surplus, 0)
+        of_spare = np.minimum(fewer, spare_room)
+        rest = _trimmed(spare, label, corpus.classes, of_spare, rng)
+        half = [ids[0] for ids in clusters] + _trimmed(others, label, corpus.classes, fewer - of_spare, rng)
+        sides.append(_side(corpus, split, cluster_of, [*rest, *kept, *half], which, seed))
     on = {name: "left" if side[name] else "right" for name in exchanged} | dict.fromkeys(
         set(members) - set(exchanged), "always"
     )
@@ -119,20 +126,25 @@ def _deal(names: Sequence[str], counts: Mapping[str, Counts], rng: np.random.Gen
     return side
 
 
+def _a_little(ids: Sequence[str], label: Mapping[str, str], classes: Sequence[str]) -> Counts:
+    """How many rows of each class may be left out of these."""
+    return np.floor(MOST_TRIMMED * _tally(ids, label, classes)).astype(np.int64)
+
+
 def _trimmed(
-    spare: Sequence[str],
+    rows: Sequence[str],
     label: Mapping[str, str],
     classes: Sequence[str],
     fewer: Counts,
     rng: np.random.Generator,
 ) -> list[str]:
-    """The spare rows but for so many of each class."""
+    """The rows but for so many of each class."""
     gone: set[str] = set()
     for name, many in zip(classes, fewer.tolist(), strict=True):
         if many:
-            own = [id_ for id_ in spare if label[id_] == name]
+            own = [id_ for id_ in rows if label[id_] == name]
             gone |= {own[k] for k in rng.permutation(len(own))[:many].tolist()}
-    return [id_ for id_ in spare if id_ not in gone]
+    return [id_ for id_ in rows if id_ not in gone]
 
 
 def _side(

@@ -187,10 +187,15 @@ class LeakageStudy:
 
     @cached_property
     def halves(self) -> tuple[Split, ...]:
-        """Two splits of :attr:`parts_corpus`: each half of the clusters is the test part once."""
+        """Two splits of :attr:`parts_corpus`: each half of the clusters is the test part once.
+
+        None where clusters are too large for two halves with rows of both parts.
+        """
         corpus = self.parts_corpus
         labels = {id_: str(label) for id_, label in zip(corpus.ids, corpus.labels, strict=True)}
         cut = list(halve(corpus.ids, labels, self.unit_of, 0).values())
+        if any(len({labels[id_] for id_ in half}) < len(corpus.classes) for half in cut):
+            return ()
         made = []
         for held in (0, 1):
             parts = {
@@ -245,7 +250,7 @@ class LeakageStudy:
             for side in (0, 1)
             for spec in self.specs(arm, r, side)
         ]
-        return specs + [self.part_spec(arm, half) for arm in self.arms for half in (0, 1)]
+        return specs + [self.part_spec(arm, half) for arm in self.arms for half in range(len(self.halves))]
 
     def undecided_runs(self, records: Mapping[str, RunRecord]) -> int:
         """None: the plan depends on no result."""

@@ -279,8 +279,8 @@ def _mean(values: Floats) -> float | None:
 def told_apart(study: LeakageStudy, records: Mapping[str, RunRecord]) -> dict[str, Json]:
     """Arm -> how well it tells train from test on held-out clusters, with Holm's correction over arms."""
     found: dict[str, TwoSample] = {}
-    for arm in sorted(study.arms):
-        runs = [records.get(study.part_spec(arm, half).digest) for half in (0, 1)]
+    for arm in sorted(study.arms) if study.halves else ():
+        runs = [records.get(study.part_spec(arm, half).digest) for half in range(len(study.halves))]
         halves = [_half(study, run.predictions.part("test")) for run in runs if run is not None]
         if len(halves) == len(runs) and (test := two_sample(halves)) is not None:
             found[arm] = test

@@ -88,13 +88,16 @@ def sentence_of(study: LeakageStudy, arms: Mapping[str, Json], apart: Mapping[st
     where, sign = f"On {study.corpus.name}, ", f"{sibling(study)} in train"
     known = [arm for arm in arms if "cost" in arms[arm]]
     if not known:
-        if not apart:
+        failed = any(arms[arm]["answer"] == "insufficient" for arm in arms)
+        if not apart and (failed or study.halves):
             return f"On {study.corpus.name} nothing can be said of a leak: no arm finished.", "insufficient"
-        if any(arms[arm]["answer"] == "insufficient" for arm in arms):
+        if failed:
             said, kind = f"what {sign} is worth cannot be said: no arm finished", "insufficient"
+        elif study.shared:
+            said = f"no test row whose cluster can be exchanged has {sign}, so no cost can be measured"
+            kind = "not_resolved"
         else:
-            none = "no test row has" if not study.shared else "no test row whose cluster can be exchanged has"
-            said, kind = f"{none} {sign}, so no cost can be measured", "no_leak"
+            said, kind = f"no test row has {sign}, so no cost can be measured", "no_leak"
         return where + "; ".join([said, *_of_goal(study), *_apart(apart)]) + ".", _final(study, kind)
     first = min(
         known, key=lambda arm: (ORDER.index(str(arms[arm]["answer"])), -abs(_mean(arms[arm], "cost")), arm)
@@ -203,6 +206,10 @@ def _flags(
         flags.append(
             f"{len(always):,} test rows lie in clusters too large to be exchanged; they stay in train on "
             "both sides and count as no cost"
+        )
+    if not study.halves:
+        flags.append(
+            "train and test cannot be told apart by half of the clusters: one holds too many of the rows"
         )
     for arm, said in arms.items():
         control = cast(Mapping[str, float] | None, said.get("control"))

@@ -167,7 +167,7 @@ def page(seed: int) -> bool:
 
 
 TESTS: Mapping[str, tuple[Callable[[int, float], float], Sequence[float]]] = {
-    "a reading knows a share of the rows": (reading, (0.0, 0.02, 0.05, 0.1)),
+    "a reading knows a share of the rows": (reading, (0.0, 0.05, 0.1, 0.2, 0.3)),
     "a mark's carriers are lost without it, share": (worth, (0.0, 0.05, 0.1, 0.2, 0.3)),
     "a mark is purer than chance by": (mark, (0.0, 0.1, 0.2, 0.3, 0.5)),
     "predictions move above the tolerance by": (moves, (0.0, 0.02, 0.05, 0.1)),

@@ -105,7 +105,8 @@ def test_where_every_row_has_a_group_the_groups_give_a_few_rows_to_be_equal() ->
     pair = swapped_pair(corpus, split, source_of, 0)
     assert tally(corpus, pair.left) == tally(corpus, pair.right)
     assert not pair.always and not pair.alone
-    for side, seen, other in ((pair.left, pair.seen_left, pair.right), (pair.right, pair.seen_right, pair.left)):
+    sides = ((pair.left, pair.seen_left, pair.right), (pair.right, pair.seen_right, pair.left))
+    for side, seen, other in sides:
         for name in {source_of[id_] for id_ in seen}:
             own = {id_ for id_ in split.train if source_of[id_] == name}
             assert 0.8 * len(own) <= len(own & set(side.train)), "at most a tenth of the class is left out"

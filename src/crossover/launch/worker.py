@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -71,12 +72,12 @@ def _serve(lines: queue.SimpleQueue[str], channel: TextIO, packages: list[str]) 
 
     for package in packages:
         allow_package(package)
-    told = _Steps(channel)
+    told, opened = _Steps(channel), cache(Store)  # opening one tries every folder of it
     _send(channel, {"ready": True})
     while True:
         task = cast(Mapping[str, object], json.loads(lines.get()))
         _send(channel, {"begun": True})
-        store = Store(Path(str(task["store"])))
+        store = opened(Path(str(task["store"])))
         around = Runtime(
             store.cache,
             cast(int, task["threads"]),

@@ -148,15 +148,20 @@ def finished(
     """The layers as one specification in the house style; ``right`` is room for labels."""
     import altair as alt
 
-    chart = (
-        alt.layer(*layers)
-        .properties(
+    return in_style(
+        alt.layer(*layers).properties(
             width=WIDTH,
             height=height,
             padding={"left": 8, "top": 8, "right": right, "bottom": 8},
             title=alt.TitleParams(title, subtitle=subtitle, anchor="start", frame="group", offset=22),
         )
-        .configure(background=PAPER, font="Liberation Sans, Arial, Helvetica, sans-serif")
+    )
+
+
+def in_style(chart: Any) -> dict[str, Any]:
+    """The specification of a chart with the fonts, colours and rules of the house."""
+    styled = (
+        chart.configure(background=PAPER, font="Liberation Sans, Arial, Helvetica, sans-serif")
         .configure_view(stroke=None)
         .configure_title(
             fontSize=15, color=INK, subtitleColor=MUTED, subtitleFontSize=12, subtitlePadding=5,
@@ -167,7 +172,7 @@ def finished(
             gridColor=GRID, domainColor=RULE, tickColor=RULE, titlePadding=10, labelLimit=320, titleLimit=600,
         )
     )  # fmt: skip
-    spec: dict[str, Any] = chart.to_dict()
+    spec: dict[str, Any] = styled.to_dict()
     return spec
 
 

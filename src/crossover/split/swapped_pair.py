@@ -128,7 +128,8 @@ def _deal(names: Sequence[str], counts: Mapping[str, Counts], rng: np.random.Gen
 
 def _a_little(ids: Sequence[str], label: Mapping[str, str], classes: Sequence[str]) -> Counts:
     """How many rows of each class may be left out of these."""
-    return np.floor(MOST_TRIMMED * _tally(ids, label, classes)).astype(np.int64)
+    few: Counts = np.floor(MOST_TRIMMED * _tally(ids, label, classes)).astype(np.int64)
+    return few
 
 
 def _trimmed(

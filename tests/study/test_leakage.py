@@ -183,6 +183,19 @@ def test_one_cluster_of_all_rows_leaves_nothing_to_ask_and_that_is_said() -> Non
     assert "tells train" not in verdict.sentence and any("told apart" in flag for flag in verdict.flags)
 
 
+def test_copies_that_tie_all_mailboxes_together_leave_the_mailboxes_as_units() -> None:
+    rng = np.random.default_rng(4)
+    boxes = [f"box {k % 6}" for k in range(len(MAIL))]
+    corpus = Corpus.from_columns("mail", MAIL.texts, MAIL.labels, CARD, meta={"box": ("category", boxes)})
+    split = random_split(corpus)
+    chain = [i for part in ("train", "test") for i in split.parts[part] if rng.random() < 0.1]
+    tied = replace(split, groups=dict.fromkeys(chain, chain[0]))
+    study = LeakageStudy(corpus, tied, ARMS, stratum="group:box", repartitions=2, metric="accuracy")
+    assert study.tied and len(set(study.unit_of.values())) == 6 and study.halves
+    assert any("stratum alone" in flag for flag in study.conclude({}).flags)
+    assert not replace(study, split=split).tied
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

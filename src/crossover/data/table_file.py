@@ -116,6 +116,8 @@ class TableFile:
         missing_label: ``keep`` rows without a label, ``drop`` them (counted in the card) or ``refuse``.
         rename: column of the file -> name used here, where the file has it.
         max_bytes: what a gzipped file may unpack to.
+        take: a uniform sample of so many rows, drawn while reading (seeded by ``take_seed``) and told in the
+            card; of a jsonl or parquet file no more than these is held. None reads all.
         card: the fields of a :class:`~crossover.data.corpus.Card`; what it leaves out is "unknown".
         expect: facts to check: ``rows``, ``labels`` (label -> count), ``sha256`` of a single file.
         name: of the corpus; None makes one of the file's.
@@ -138,6 +140,8 @@ class TableFile:
     rename: dict[str, str] | None = None
     part: str = "part"
     max_bytes: int = 1 << 30
+    take: int | None = None
+    take_seed: int = 0
     card: dict[str, object] | None = None
     expect: dict[str, object] | None = None
     name: str | None = None
@@ -150,8 +154,11 @@ class TableFile:
             BadInput: a file, column, row, label or fact is not as declared, naming which.
         """
         reading = Reading(
-            self.format, self.encoding, self.errors, self.delimiter, self.quoted, self.max_bytes
-        )
+            self.format, self.encoding, self.errors, self.delimiter, self.quoted, self.max_bytes,
+            self.take, self.take_seed,
+        )  # fmt: skip
+        if self.take is not None and not isinstance(self.path, str):
+            raise BadInput("data.take samples a single file, but data.path names several")
         meta = declared_meta(self.meta)
         if isinstance(self.path, Mapping):
             meta.setdefault(self.part, "category")
@@ -168,6 +175,9 @@ class TableFile:
         table = read_files(self.path, columns.names, reading, self.rename or {}, self.part)
         name = self.name or _name_of(self.path)
         card = card_of(self.card, table.where)
+        if table.rows is not None:
+            note = f"{table.count:,} of {table.found:,} rows, a uniform sample (seed {self.take_seed})"
+            card = replace(card, notes=(*card.notes, note))
         corpus = columns.corpus(table, name, card)
         check_facts(corpus, expect, table.where)
         return planted(corpus, self.flaw)

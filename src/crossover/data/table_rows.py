@@ -7,26 +7,35 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import io
 import json
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, BinaryIO, NoReturn, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
 from crossover.data.delimited import parse_delimited
+from crossover.data.reservoir import Reservoir, chosen_rows
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
+PARQUET_BATCH = 16_384
+"""Rows of a parquet file held at once where a sample is taken."""
 _SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read. ``max_bytes`` caps what a gzipped file may unpack to."""
+    """How files are read.
+
+    ``max_bytes`` caps what a gzipped file may unpack to. With ``take`` a uniform sample of so many rows
+    is kept (reservoir.py, seeded by ``take_seed``): of a jsonl or parquet file no more is ever held.
+    """
 
     format: str | None = None
     encoding: str = "utf-8"
@@ -34,6 +43,20 @@ class Reading:
     delimiter: str | None = None
     quoted: bool = True
     max_bytes: int = 1 << 30
+    take: int | None = None
+    take_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.errors not in ("strict", "replace", "ignore"):
+            raise BadInput(f"errors={self.errors!r}: expected strict, replace or ignore")
+        if self.take is not None and self.take < 1:
+            raise BadInput(f"data.take={self.take}: expected a number of rows from 1 up, or null for all")
+
+    def chosen(self, count: int) -> list[int] | None:
+        """The rows to keep of so many, ascending; None is every one."""
+        if self.take is None or count <= self.take:
+            return None
+        return chosen_rows(count, self.take, self.take_seed)
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,8 @@ class RawTable:
     """Columns as written, of equal length, and where each row came from.
 
     ``names`` are all columns of the file, ``columns`` those that were asked for.
-    ``class_names`` gives the names behind integer codes, where the file carries them.
+    ``class_names`` gives the names behind integer codes, where the file carries them. ``rows`` says which
+    rows of the file these are (from 0), where it is a sample of ``found``.
     """
 
     names: tuple[str, ...]
@@ -51,6 +75,8 @@ class RawTable:
     lines: Sequence[int] | None = None
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stacked: tuple[RawTable, ...] = ()
+    rows: Sequence[int] | None = None
+    found: int = 0
 
     def locate(self, row: int) -> str:
         """File, row (from 1) and line of a row, for errors."""
@@ -59,7 +85,7 @@ class RawTable:
                 return table.locate(row)
             row -= table.count
         line = f" (line {self.lines[row]})" if self.lines is not None else ""
-        return f"{self.where}, row {row + 1}{line}"
+        return f"{self.where}, row {(row if self.rows is None else self.rows[row]) + 1}{line}"
 
     def column(self, name: str, remedy: str) -> list[object]:
         """The values of a column; ``remedy`` says what to do where it is missing.
@@ -135,18 +161,12 @@ def read_table(path: str, keep: Collection[str], how: Reading) -> RawTable:
     file = Path(path).expanduser()
     _check_file(file, path)
     form = _format(file, how)
-    data = _bytes(file, how.max_bytes)
     if form == "parquet":
-        table = _parquet(data, keep, path)
+        table = _parquet(file, keep, path, how)
     elif form == "jsonl":
-        table = _jsonl(_decode(data, path, how), keep, path)
+        table = _jsonl(_lines(file, path, how), keep, path, how)
     else:
-        delimiter = how.delimiter or ("\t" if form == "tsv" else ",")
-        text = _decode(data, path, how)
-        header, rows, lines = parse_delimited(text, delimiter, how.quoted, path)
-        wanted = {name: k for k, name in enumerate(header) if name in keep}
-        columns: dict[str, list[object]] = {name: [row[k] for row in rows] for name, k in wanted.items()}
-        table = RawTable(tuple(header), columns, len(rows), path, lines)
+        table = _delimited(_text(file, path, how), form, keep, path, how)
     if not table.count:
         raise BadInput(f"{path} holds no rows, only the column names {list(table.names)}")
     return table
@@ -200,34 +220,52 @@ def _format(file: Path, how: Reading) -> str:
     return form
 
 
-def _bytes(file: Path, max_bytes: int) -> bytes:
-    if not file.name.lower().endswith(".gz"):
+class _Unpacked(io.RawIOBase):
+    """A gzipped file's contents, as long as they are a whole gzip file and no more than ``max_bytes``."""
+
+    def __init__(self, file: Path, max_bytes: int) -> None:
+        super().__init__()
+        self.file, self.max_bytes, self.size = file, max_bytes, 0
+        self.inside = gzip.open(file, "rb")  # noqa: SIM115 - closed by close()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
         try:
-            return file.read_bytes()
-        except OSError as error:
-            raise BadInput(f"{file} cannot be read ({error.strerror}); mend its permissions") from None
-    pieces: list[bytes] = []
-    size = 0
+            piece = self.inside.read(len(memoryview(buffer)))
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise BadInput(
+                f"{self.file.name} is no whole gzip file ({error}); fetch it again or take off .gz"
+            ) from None
+        self.size += len(piece)
+        if self.size > self.max_bytes:
+            raise BadInput(
+                f"{self.file.name} unpacks to more than {self.max_bytes:,} bytes from "
+                f"{self.file.stat().st_size:,}; if you trust it, raise data.max_bytes"
+            )
+        memoryview(buffer)[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self.inside.close()
+        super().close()
+
+
+def _opened(file: Path, how: Reading) -> BinaryIO:
+    """The file's bytes, unpacked."""
     try:
-        with gzip.open(file, "rb") as unpacked:
-            while piece := unpacked.read(1 << 20):
-                size += len(piece)
-                if size > max_bytes:
-                    raise BadInput(
-                        f"{file.name} unpacks to more than {max_bytes:,} bytes from "
-                        f"{file.stat().st_size:,}; if you trust it, raise data.max_bytes"
-                    )
-                pieces.append(piece)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BadInput(
-            f"{file.name} is no whole gzip file ({error}); fetch it again or take off .gz"
-        ) from None
-    return b"".join(pieces)
+        if file.name.lower().endswith(".gz"):
+            return cast(BinaryIO, io.BufferedReader(_Unpacked(file, how.max_bytes), 1 << 20))
+        return open(file, "rb")
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read ({error.strerror}); mend its permissions") from None
 
 
-def _decode(data: bytes, path: str, how: Reading) -> str:
-    if how.errors not in ("strict", "replace", "ignore"):
-        raise BadInput(f"errors={how.errors!r}: expected strict, replace or ignore")
+def _text(file: Path, path: str, how: Reading) -> str:
+    """All of a file, decoded."""
+    with _opened(file, how) as handle:
+        data = handle.read()
     try:
         return data.decode(how.encoding, how.errors).removeprefix("\ufeff")
     except LookupError:
@@ -246,10 +284,34 @@ def _decode(data: bytes, path: str, how: Reading) -> str:
         ) from None
 
 
-def _jsonl(text: str, keep: Collection[str], path: str) -> RawTable:
+def _lines(file: Path, path: str, how: Reading) -> Iterator[str]:
+    """The lines of a file, one at a time, cut at LF only: a text may hold U+2028."""
+    try:
+        with io.TextIOWrapper(_opened(file, how), how.encoding, how.errors, newline="\n") as text:
+            for number, line in enumerate(text):
+                yield line.removeprefix("\ufeff") if number == 0 else line
+    except (LookupError, UnicodeDecodeError):
+        _text(file, path, how)  # says which byte of which line
+        raise
+
+
+def _delimited(text: str, form: str, keep: Collection[str], path: str, how: Reading) -> RawTable:
+    delimiter = how.delimiter or ("\t" if form == "tsv" else ",")
+    header, rows, lines = parse_delimited(text, delimiter, how.quoted, path)
+    found, chosen = len(rows), how.chosen(len(rows))
+    if chosen is not None:
+        rows, lines = [rows[k] for k in chosen], [lines[k] for k in chosen]
+    wanted = {name: k for k, name in enumerate(header) if name in keep}
+    columns: dict[str, list[object]] = {name: [row[k] for row in rows] for name, k in wanted.items()}
+    return RawTable(tuple(header), columns, len(rows), path, lines, rows=chosen, found=found)
+
+
+def _jsonl(text: Iterable[str], keep: Collection[str], path: str, how: Reading) -> RawTable:
     names: dict[str, None] = {}
-    columns: dict[str, list[object]] = {}
+    kept: dict[str, list[object]] = {name: [] for name in keep}
+    rows: list[int] = []
     lines: list[int] = []
+    sample = Reservoir(how.take, how.take_seed) if how.take is not None else None
 
     def fail(number: int, problem: str) -> NoReturn:
         raise BadInput(f"{path}, line {number}: {problem}; expected one JSON object a line")
@@ -265,9 +327,9 @@ def _jsonl(text: str, keep: Collection[str], path: str) -> RawTable:
         raise ValueError(f"{constant} is no JSON number")
 
     decoder = json.JSONDecoder(object_pairs_hook=once, parse_constant=finite)
-    # Split at LF only: str.splitlines would cut a text at U+2028.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip(" \t\r"):
+    count = 0
+    for number, line in enumerate(text, start=1):
+        if not line.strip(" \t\r\n"):
             continue
         try:
             row = decoder.decode(line)
@@ -277,26 +339,49 @@ def _jsonl(text: str, keep: Collection[str], path: str) -> RawTable:
             fail(number, f"no valid JSON ({error})")
         if not isinstance(row, dict):
             fail(number, f"a {type(row).__name__}, {line[:40]!r}")
-        for key, value in row.items():
-            names[key] = None
-            if key in keep:
-                values = columns.setdefault(key, [])
-                values.extend([None] * (len(lines) - len(values)))
-                values.append(value)
-        lines.append(number)
-    for values in columns.values():
-        values.extend([None] * (len(lines) - len(values)))
-    return RawTable(tuple(names), columns, len(lines), path, lines)
+        names.update(dict.fromkeys(row))
+        place = count if sample is None else sample.place(count)
+        if place is not None:
+            rows[place : place + 1], lines[place : place + 1] = [count], [number]
+            for name, values in kept.items():
+                values[place : place + 1] = [row.get(name)]
+        count += 1
+    columns = {name: values for name, values in kept.items() if name in names}
+    whole = RawTable(tuple(names), columns, len(rows), path, lines, found=count)
+    if len(rows) == count:
+        return whole
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    return replace(
+        whole,
+        columns={name: [values[k] for k in order] for name, values in columns.items()},
+        lines=[lines[k] for k in order],
+        rows=[rows[k] for k in order],
+    )
 
 
-def _parquet(data: bytes, keep: Collection[str], path: str) -> RawTable:
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        names = file.schema_arrow.names
-        table = file.read(columns=[name for name in names if name in keep])
-    except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path} is no readable parquet file ({error}); fetch or write it again") from None
-    return replace(from_arrow(table, keep, path, names), count=file.metadata.num_rows)
+def _parquet(file: Path, keep: Collection[str], path: str, how: Reading) -> RawTable:
+    with _opened(file, how) as handle:
+        try:
+            opened = pq.ParquetFile(
+                handle if handle.seekable() else io.BytesIO(handle.read()), page_checksum_verification=True
+            )
+            names, count = opened.schema_arrow.names, opened.metadata.num_rows
+            wanted, chosen = [name for name in names if name in keep], how.chosen(count)
+            table = opened.read(columns=wanted) if chosen is None else _sampled(opened, wanted, chosen)
+        except (pa.ArrowException, OSError) as error:
+            raise BadInput(f"{path} is no readable parquet file ({error}); fetch or write it again") from None
+    found = from_arrow(table, keep, path, names)
+    return replace(found, count=count if chosen is None else len(chosen), rows=chosen, found=count)
+
+
+def _sampled(file: pq.ParquetFile, columns: list[str], chosen: list[int]) -> pa.Table:
+    """These rows, read batch by batch."""
+    pieces, start = [], 0
+    for batch in file.iter_batches(PARQUET_BATCH, columns=columns):
+        own = chosen[bisect_left(chosen, start) : bisect_left(chosen, start + len(batch))]
+        pieces.append(batch.take(pa.array([row - start for row in own], pa.int64())))
+        start += len(batch)
+    return pa.Table.from_batches(pieces)
 
 
 def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:

@@ -23,6 +23,9 @@ from crossover.split.split import Split
 MOST_TRIMMED = 0.1
 """Share of a class's rows that may be left out of a side to make the two equal."""
 
+MOST_TRIED = 8
+"""Clusters tried where one has to stay on both sides."""
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -54,7 +57,8 @@ def swapped_pair(corpus: Corpus, split: Split, cluster_of: Mapping[str, str], se
     Larger clusters are dealt first, each to the side that lacks its classes more, ties at random. What is
     then unequal is made up for by leaving out rows without a copy in test, a share of :data:`MOST_TRIMMED`
     of a class's at most; where every row has one, as with sources or mailboxes, so many rows of the
-    clusters themselves, never a whole one. Where that is not enough the largest cluster stays on both sides.
+    clusters themselves, never a whole one. Where that is not enough a cluster stays on both sides: of the
+    largest that one without which least is unequal.
 
     Args:
         corpus: the corpus.
@@ -69,26 +73,26 @@ def swapped_pair(corpus: Corpus, split: Split, cluster_of: Mapping[str, str], se
     for id_ in sorted(split.train):
         if cluster_of.get(id_) in tested:
             members.setdefault(cluster_of[id_], []).append(id_)
-    exchanged = sorted(members)
     counts = _counts(members, label, corpus.classes)
     spare = [id_ for id_ in sorted(split.train) if cluster_of.get(id_) not in tested]
     spare_room = _a_little(spare, label, corpus.classes)
-    while True:
-        side = _deal(exchanged, counts, rng)
-        surplus = sum(
-            (counts[name] * (1 if side[name] else -1) for name in exchanged), np.zeros_like(spare_room)
-        )
-        own = [[members[name] for name in exchanged if side[name] == which] for which in (1, 0)]
-        loose = [[id_ for ids in clusters for id_ in ids[1:]] for clusters in own]
-        left, right = (_a_little(ids, label, corpus.classes) for ids in loose)
-        over = np.abs(surplus) > spare_room + np.where(surplus > 0, left, right)
-        if not over.any():
-            break
-        exchanged.remove(max(exchanged, key=lambda name: (int(counts[name][over].sum()), name)))
+
+    def dealt(names: Sequence[str]) -> _Dealt:
+        return _Dealt.of(names, members, counts, label, corpus.classes, spare_room, rng)
+
+    deal = dealt(sorted(members))
+    while deal.over.any():
+        over = sorted(deal.side, key=lambda name: (-int(counts[name][deal.over > 0].sum()), name))[
+            :MOST_TRIED
+        ]
+        without = [dealt([name for name in sorted(deal.side) if name != gone]) for gone in over]
+        rows = [sum(len(members[name]) for name in one.side) for one in without]
+        deal = without[min(range(len(over)), key=lambda k: (int(without[k].over.sum()), -rows[k]))]
+    side, exchanged = deal.side, list(deal.side)
     kept = [id_ for name in sorted(set(members) - set(exchanged)) for id_ in members[name]]
     sides = []
-    for which, sign, clusters, others in zip(("left", "right"), (1, -1), own, loose, strict=True):
-        fewer = np.maximum(sign * surplus, 0)
+    for which, sign, clusters, others in zip(("left", "right"), (1, -1), deal.own, deal.loose, strict=True):
+        fewer = np.maximum(sign * deal.surplus, 0)
         of_spare = np.minimum(fewer, spare_room)
         rest = _trimmed(spare, label, corpus.classes, of_spare, rng)
         half = [ids[0] for ids in clusters] + _trimmed(others, label, corpus.classes, fewer - of_spare, rng)
@@ -101,6 +105,42 @@ def swapped_pair(corpus: Corpus, split: Split, cluster_of: Mapping[str, str], se
         found.setdefault(on.get(cluster_of.get(id_, ""), "alone"), []).append(id_)
     places = [tuple(found.get(name, ())) for name in ("left", "right", "always", "alone")]
     return SwappedPair(sides[0], sides[1], *places)
+
+
+@dataclass(frozen=True)
+class _Dealt:
+    """Clusters dealt to two sides (1 is the left) and what is unequal then.
+
+    ``surplus`` is rows of each class on the left less on the right, ``over`` what of it cannot be left out.
+    ``own`` are the rows of each cluster of the left side and of the right, ``loose`` those of them that may
+    be left out: all but one of a cluster.
+    """
+
+    side: Mapping[str, int]
+    surplus: Counts
+    over: Counts
+    own: Sequence[Sequence[Sequence[str]]]
+    loose: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        members: Mapping[str, Sequence[str]],
+        counts: Mapping[str, Counts],
+        label: Mapping[str, str],
+        classes: Sequence[str],
+        spare_room: Counts,
+        rng: np.random.Generator,
+    ) -> _Dealt:
+        """Deal these clusters; ``spare_room`` rows of each class may be left out elsewhere."""
+        side = _deal(names, counts, rng)
+        surplus = sum((counts[name] * (1 if side[name] else -1) for name in side), np.zeros_like(spare_room))
+        own = [[members[name] for name in names if side[name] == which] for which in (1, 0)]
+        loose = [[id_ for ids in clusters for id_ in ids[1:]] for clusters in own]
+        left, right = (_a_little(ids, label, classes) for ids in loose)
+        room = spare_room + np.where(surplus > 0, left, right)
+        return cls(side, surplus, np.maximum(np.abs(surplus) - room, 0), own, loose)
 
 
 def _counts(

@@ -8,6 +8,7 @@ split's train from its test, by runs on a corpus whose label is the part: after 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,14 @@ FEWEST_REPARTITIONS = 2
 FIXED = ("temporal", "predefined")
 """Ways to split whose test part no seed moves: the repartitions then deal other clusters only."""
 GROUP = "group:"
+
+
+MOST_IN_ONE = 0.5
+"""Share of the rows beyond which one unit leaves no errors to take."""
+
+
+def _largest(unit_of: Mapping[str, str]) -> int:
+    return max(Counter(unit_of.values()).values(), default=0)
 
 
 @dataclass
@@ -120,7 +129,18 @@ class LeakageStudy:
     @cached_property
     def unit_of(self) -> dict[str, str]:
         """What errors are taken over: rows that share a cluster of the stratum or of the split."""
-        return join(self.corpus.ids, [self.cluster_of, self.split.groups])
+        ids, groups = self.corpus.ids, [self.cluster_of, self.split.groups]
+        return join(ids, groups[:1] if self.tied else groups)
+
+    @cached_property
+    def tied(self) -> bool:
+        """Whether copies tie most rows into one unit that the stratum alone does not make.
+
+        Templates sent to several mailboxes join the mailboxes, and of a single unit nothing can be said.
+        """
+        ids = self.corpus.ids
+        alone, both = join(ids, [self.cluster_of]), join(ids, [self.cluster_of, self.split.groups])
+        return _largest(both) > MOST_IN_ONE * len(ids) >= _largest(alone)
 
     @cached_property
     def served(self) -> Finding:

@@ -207,6 +207,11 @@ def _flags(
             f"{len(always):,} test rows lie in clusters too large to be exchanged; they stay in train on "
             "both sides and count as no cost"
         )
+    if study.tied:
+        flags.append(
+            "copies tie most rows to each other: errors are taken over the clusters of the stratum alone, as "
+            "if copies in two of them told nothing of each other"
+        )
     if not study.halves:
         flags.append(
             "train and test cannot be told apart by half of the clusters: one holds too many of the rows"

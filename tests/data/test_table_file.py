@@ -292,3 +292,15 @@ def test_a_meta_column_declared_null_is_not_read(tmp_path):
 def test_a_megabyte_without_a_space_is_one_text(tmp_path):
     corpus = TableFile(csv_file(tmp_path, "text,label\n" + "x" * 1_000_000 + ",a\n")).load()
     assert [len(text) for text in corpus.texts] == [1_000_000]
+
+
+def test_a_sample_says_so_in_the_card_and_is_of_one_file(tmp_path):
+    rows = "".join(f"row {k},{'ab'[k % 2]}\n" for k in range(100))
+    file = csv_file(tmp_path, "text,label\n" + rows)
+    corpus = TableFile(file, take=30, take_seed=2).load()
+    assert len(corpus) == 30
+    assert corpus.card.notes == ("30 of 100 rows, a uniform sample (seed 2)",)
+    assert TableFile(file, take=30, take_seed=3).load().ids != corpus.ids
+    assert TableFile(file, take=100).load().card.notes == ()
+    with pytest.raises(BadInput, match="single file"):
+        TableFile([file, file], take=30).load()

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -181,3 +183,98 @@ def test_a_key_missing_in_some_json_lines_is_missing_in_those_rows(tmp_path):
         "text": ["a", "b", "c", None],
         "label": [None, None, "x", "y"],
     }
+
+
+def numbered(folder, form, count=300):
+    rows = [{"text": f"row {k}", "label": "ab"[k % 2]} for k in range(count)]
+    file = folder / f"rows.{form}"
+    if form.startswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), folder / "plain.parquet", row_group_size=64)
+        data = (folder / "plain.parquet").read_bytes()
+    elif form.startswith("jsonl"):
+        data = "\n".join(json.dumps(row) for row in rows).encode()
+    else:
+        data = "\n".join(["text,label", *(f"{row['text']},{row['label']}" for row in rows)]).encode()
+    file.write_bytes(gzip.compress(data) if form.endswith(".gz") else data)
+    return file
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "jsonl.gz", "parquet.gz"])
+def test_a_sample_is_the_same_rows_of_any_format_in_their_order(tmp_path, form):
+    from crossover.data.reservoir import chosen_rows
+
+    table = read(numbered(tmp_path, form), take=40, take_seed=3)
+    rows = chosen_rows(300, 40, 3)
+    assert table.columns == {"text": [f"row {k}" for k in rows], "label": ["ab"[k % 2] for k in rows]}
+    assert (table.count, table.found, table.rows) == (40, 300, rows)
+    assert f"row {rows[7] + 1}" in table.locate(7), "errors name the row of the file"
+    if not form.startswith("parquet"):
+        assert f"(line {rows[7] + 1 + form.startswith('csv')})" in table.locate(7)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_sample_larger_than_the_file_is_the_file(tmp_path, form):
+    table = read(numbered(tmp_path, form, 20), take=40)
+    assert table.rows is None and table.columns["text"] == [f"row {k}" for k in range(20)]
+
+
+def test_a_key_that_a_replaced_row_had_is_not_left_behind(tmp_path):
+    lines = [json.dumps({"text": "a", "label": "x"})] * 5 + [json.dumps({"text": "b"})] * 400
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(lines))
+    table = read(file, take=5)
+    assert list(zip(table.columns["text"], table.columns["label"], strict=True)) == [("b", None)] * 5
+
+
+def test_a_bad_row_is_refused_though_it_is_not_sampled(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join([json.dumps({"text": "a", "label": "x"})] * 400 + ["{"]))
+    assert "line 401" in refused(file, take=2)
+    assert "data.take=0" in refused(file, take=0)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_what_cannot_fit_is_refused_before_it_is_read(tmp_path, form, monkeypatch):
+    from crossover.data import table_rows
+
+    file = numbered(tmp_path, form)
+    monkeypatch.setattr(table_rows, "free_memory", lambda: 1_000)
+    said = refused(file)
+    assert "of memory or more" in said and "data.take=" in said
+    if form != "csv":
+        assert read(file, take=10).count == 10
+    monkeypatch.setattr(table_rows, "free_memory", lambda: None)
+    assert read(file).count == 300
+
+
+MEASURED = """
+import resource, sys
+from crossover.data.table_rows import Reading, read_table
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+table = read_table(sys.argv[1], {"text", "label"}, Reading(take=2_000))
+print(table.count, table.found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_the_memory_of_a_sample_does_not_grow_with_the_file(tmp_path, form):
+    file = tmp_path / f"big.{form}"
+    texts = [f"{k} " + "some words of a message " * 8 for k in range(10_000)]
+    if form == "jsonl":
+        block = "".join(
+            json.dumps({"text": text, "label": "ab"[k % 2]}) + "\n" for k, text in enumerate(texts)
+        )
+        with open(file, "w") as handle:
+            handle.writelines(block for _ in range(40))
+    else:
+        table = pa.table({"text": texts, "label": ["a", "b"] * 5_000})
+        with pq.ParquetWriter(file, table.schema, compression="none", use_dictionary=False) as writer:
+            for _ in range(40):
+                writer.write_table(table)
+    assert file.stat().st_size > 80e6
+    out = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(file)], capture_output=True, text=True, check=True
+    )
+    count, found, grown = map(int, out.stdout.split())
+    assert (count, found) == (2_000, 400_000)
+    assert grown * 1024 < 60e6, "less than the file itself, let alone three times that"

@@ -5,6 +5,7 @@ import json
 from crossover.report.leakage_sections import (
     charts,
     cost_table,
+    groups_table,
     head,
     sections,
     strata_table,
@@ -23,6 +24,7 @@ ARM = {
                 "alone": 0.8},
                {"class": "ham", "rows_copied": 0, "rows_alone": 60, "seen": None, "unseen": None,
                 "alone": 0.99}],
+    "groups": [{"group": "<b>west", "rows": 30, "seen": 0.98, "unseen": 0.6}],
     "draws": [{"repartition": k, "seen": 0.97, "unseen": 0.96} for k in range(10)],
 }  # fmt: skip
 PLAIN = {
@@ -51,6 +53,7 @@ def test_the_tables_keep_the_arm_without_evidence_and_name_the_figure_that_is_no
     assert [row[1] for row in table.rows] == ["flattered", "insufficient evidence"]
     assert any("not the cost" in column.title for column in table.columns) and table.rows[0][7] == 0.04
     assert strata_table(PLAIN).rows[1][3] is None
+    assert groups_table(PLAIN).rows == (("logistic regression", "<b>west", 30, 0.98, 0.6),)
 
 
 def test_the_page_says_the_goal_first_and_ends_with_the_split_recommended(tmp_path) -> None:

@@ -183,6 +183,24 @@ def test_one_cluster_of_all_rows_leaves_nothing_to_ask_and_that_is_said() -> Non
     assert "tells train" not in verdict.sentence and any("told apart" in flag for flag in verdict.flags)
 
 
+def test_few_declared_groups_are_listed_one_by_one_the_one_that_loses_most_first(tmp_path: Path) -> None:
+    toy, rng = toy_corpus(400, 1), np.random.default_rng(6)
+    places = [f"place {k}" for k in rng.integers(6, size=400)]
+    own = {f"place {k}": "".join(rng.choice(LETTERS, 9)) for k in range(6)}
+    texts = [f"{own[p]} {lab}{own[p]}" if p == "place 0" else t
+             for p, lab, t in zip(places, toy.labels, toy.texts, strict=True)]  # fmt: skip
+    meta = {"place": ("category", places), "one": ("category", [str(k) for k in range(400)])}
+    corpus = Corpus.from_columns("mail", texts, toy.labels, CARD, meta=meta)
+    store, study = Store(tmp_path), study_of(corpus, stratum="group:place", repartitions=4)
+    store.save_corpus(corpus)
+    store.save_split(study.split)
+    groups = run(study, InProcess(threads=1), store).verdict.numbers["arms"]["rich"]["groups"]
+    assert {row["group"] for row in groups} <= set(places) and groups[0]["group"] == "place 0"
+    assert groups[0]["seen"] > groups[0]["unseen"] + 0.2, "its label words are its own"
+    assert groups[0]["rows"] <= 4 * sum(p == "place 0" for p in places)
+    assert study_of(corpus, stratum="near").group_values == {}
+
+
 def test_copies_that_tie_all_mailboxes_together_leave_the_mailboxes_as_units() -> None:
     rng = np.random.default_rng(4)
     boxes = [f"box {k % 6}" for k in range(len(MAIL))]

@@ -21,9 +21,12 @@ import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
 from crossover.data.delimited import parse_delimited
+from crossover.data.free_memory import free_memory
 from crossover.data.reservoir import Reservoir, chosen_rows
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
+LEAST_ROOM = 3
+"""Bytes of memory that a byte of a file takes at least, as text, rows and corpus (5 where rows are short)."""
 PARQUET_BATCH = 16_384
 """Rows of a parquet file held at once where a sample is taken."""
 _SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -161,6 +164,8 @@ def read_table(path: str, keep: Collection[str], how: Reading) -> RawTable:
     file = Path(path).expanduser()
     _check_file(file, path)
     form = _format(file, how)
+    if form != "parquet" and (form != "jsonl" or how.take is None):
+        _check_room(file.stat().st_size, path)
     if form == "parquet":
         table = _parquet(file, keep, path, how)
     elif form == "jsonl":
@@ -207,6 +212,22 @@ def _check_file(file: Path, path: str) -> None:
             near = difflib.get_close_matches(file.name, sorted(p.name for p in file.parent.iterdir()), 1)
         hint = f"; did you mean {str(file.parent / near[0])!r}?" if near else ""
         raise BadInput(f"no file {path!r} (looked in {file.parent.resolve()}){hint}; give data.path=...")
+
+
+def _check_room(size: int, path: str) -> None:
+    """Refuse what cannot fit: a process that takes too much memory is killed without a word."""
+    free = free_memory()
+    if free is not None and LEAST_ROOM * size > free:
+        raise BadInput(
+            f"{path}: reading all of it takes {LEAST_ROOM * size / 1e9:,.1f} GB of memory or more and "
+            f"{free / 1e9:,.1f} GB are free; data.take=200000 draws a uniform sample while reading (of jsonl "
+            "or parquet: a csv file is held as a whole)"
+        )
+
+
+def _unpacked_size(file: pq.ParquetFile) -> int:
+    groups = (file.metadata.row_group(k) for k in range(file.metadata.num_row_groups))
+    return sum(group.total_byte_size for group in groups)
 
 
 def _format(file: Path, how: Reading) -> str:
@@ -367,6 +388,8 @@ def _parquet(file: Path, keep: Collection[str], path: str, how: Reading) -> RawT
             )
             names, count = opened.schema_arrow.names, opened.metadata.num_rows
             wanted, chosen = [name for name in names if name in keep], how.chosen(count)
+            if chosen is None:
+                _check_room(_unpacked_size(opened), path)
             table = opened.read(columns=wanted) if chosen is None else _sampled(opened, wanted, chosen)
         except (pa.ArrowException, OSError) as error:
             raise BadInput(f"{path} is no readable parquet file ({error}); fetch or write it again") from None

@@ -64,8 +64,10 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
             "seen and unseen, never with the rows that have none.",
             "quiet",
         )
+        groups = groups_table(plain)
+        shown = (strata, groups) if groups.rows else (strata,)
         found.append(
-            Section("The same rows, seen and unseen", "strata", (*_picture(pictures, "strata"), said, strata))
+            Section("The same rows, seen and unseen", "strata", (*_picture(pictures, "strata"), said, *shown))
         )
     if apart.rows:
         said = Prose(
@@ -83,10 +85,10 @@ def sections(plain: Plain, drawn: list[Chart]) -> list[Section]:
 
 
 def tables(plain: Plain) -> list[Table]:
-    """Costs, differences, strata, repartitions, parts told apart."""
+    """Costs, differences, strata, groups, repartitions, parts told apart."""
     return [
-        cost_table(plain), deltas_table(plain), strata_table(plain), repartition_table(plain),
-        apart_table(plain),
+        cost_table(plain), deltas_table(plain), strata_table(plain), groups_table(plain),
+        repartition_table(plain), apart_table(plain),
     ]  # fmt: skip
 
 
@@ -175,6 +177,27 @@ def strata_table(plain: Plain) -> Table:
         Column("right, no copy", "score"),
     )
     return Table("Share of rows right", columns, tuple(made), "Rows are counted once a repartition.")
+
+
+def groups_table(plain: Plain) -> Table:
+    """One row an arm and declared group: shares of its rows right, the one that loses most first."""
+    made: list[tuple[Cell, ...]] = [
+        (
+            text(arm, "title", key), text(row, "group"), number(row, "rows"), number(row, "seen"),
+            number(row, "unseen"),
+        )
+        for key, arm in keyed_rows(plain, "arms").items()
+        for row in rows(arm, "groups")
+    ]  # fmt: skip
+    columns = (
+        Column("arm"),
+        Column("group"),
+        Column("rows", "count"),
+        Column("right, group in train", "score"),
+        Column("right, group left out", "score"),
+    )
+    note = "Rows are counted once a repartition. Groups that could not be exchanged are not here."
+    return Table("Share of rows right, by group", columns, tuple(made), note)
 
 
 def repartition_table(plain: Plain) -> Table:

@@ -123,6 +123,14 @@ class LeakageStudy:
             return declared_groups(self.corpus, ids, [self.stratum.removeprefix(GROUP)])[0]
         return duplicate_clusters(ids, [t for _, t in rows], self.threshold, self.stratum)
 
+    @cached_property
+    def group_values(self) -> dict[str, str]:
+        """The value of each row in the stratum's column; nothing where the stratum is duplicates."""
+        if not self.stratum.startswith(GROUP):
+            return {}
+        values = self.corpus.meta_values(self.stratum.removeprefix(GROUP))
+        return {id_: str(value) for id_, value in zip(self.corpus.ids, values, strict=True) if value}
+
     def _rows(self) -> zip[tuple[str, str, str | None]]:
         return zip(self.corpus.ids, self.corpus.texts, self.corpus.labels, strict=True)
 

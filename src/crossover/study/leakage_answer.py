@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 SEEN, ALONE, ALWAYS = 0, 1, 2
 """Where a test row stands: its cluster is exchanged, it has no copy in train, its cluster stays in both."""
 LEVEL = 0.95
+MOST_GROUPS = 30
+"""Declared groups that are listed one by one; more of them are authors, not sources."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def arm_answer(study: LeakageStudy, arm: str, records: Mapping[str, RunRecord]) 
         "control": shown(told.control(metric_named("accuracy")), level),
         "deleted": told.deleted(metric),
         "strata": told.strata(),
+        "groups": told.groups(),
         "draws": told.draws(metric),
     }
 
@@ -262,6 +265,23 @@ class Told:
                 }
             )
         return made
+
+    def groups(self) -> list[Json]:
+        """Share of rows right by declared group, seen and unseen, where the stratum has few of them."""
+        values_of = self.study.group_values
+        if len({value for value in values_of.values() if value}) > MOST_GROUPS:
+            return []
+        own: dict[str, list[tuple[float, float]]] = {}
+        for part in self.parts.values():
+            pairs = zip(*part.values(metric_named("accuracy")), strict=True)
+            for id_, stands, pair in zip(part.ids, part.stands, pairs, strict=True):
+                if stands == SEEN and values_of.get(id_):
+                    own.setdefault(values_of[id_], []).append(pair)
+        means = {name: np.mean(pairs, axis=0) for name, pairs in own.items()}
+        return [
+            {"group": name, "rows": len(own[name]), "seen": float(seen), "unseen": float(unseen)}
+            for name, (seen, unseen) in sorted(means.items(), key=lambda one: one[1][1] - one[1][0])
+        ]
 
     def draws(self, metric: Metric) -> list[Json]:
         """Every repartition: the metric with clusters seen and unseen."""

@@ -106,3 +106,22 @@ def test_what_is_recommended_is_a_yaml_that_makes_a_split_which_serves_the_goal(
     assert told(goal, split).severity == "info"
     assert best.overrides.startswith("split=") and "split.test=0.25" in best.overrides
     assert split.recipe["settings"]["seed"] == 3  # type: ignore[index]
+
+
+def test_groups_too_large_for_the_sizes_asked_raise_the_tolerance_of_what_is_recommended() -> None:
+    boxes = ["one"] * 90 + ["two"] * 60 + ["three"] * 50
+    corpus = Corpus.from_columns(
+        "mail",
+        MAIL.texts,
+        MAIL.labels,
+        CARD,
+        meta={"box": ("category", boxes), "all": ("category", ["x"] * 200)},
+    )
+    split, goal, none = Stratified(validation=0.0).split(corpus), goal_named("new:box"), goal_named("new:all")
+    assert goal is not None and none is not None
+    with pytest.raises(BadInput):
+        Grouped(["box"], validation=0.0).split(corpus)
+    best = recommended(goal, corpus, split)
+    assert "split.tolerance=0.25" in best.overrides and "tolerance: 0.25" in best.yaml
+    assert Grouped(["box"], validation=0.0, tolerance=0.25).split(corpus).test
+    assert "tolerance" not in recommended(none, corpus, split).overrides, "nothing helps where there is one"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
+from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.split.goal import Goal, time_columns
 from crossover.split.grouped import Grouped
@@ -18,6 +20,10 @@ from crossover.split.temporal import Temporal
 FILE = "recommended_split.yaml"
 KEPT = ("test", "validation", "seed", "threshold", "tolerance", "timezone")
 """Settings taken over from the split that was asked about."""
+
+
+TOLERANCES = (0.25, 0.5, 1.0)
+"""Tried in turn where groups are too large for the sizes asked."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Recommended:
 def recommended(goal: Goal, corpus: Corpus, split: Split) -> Recommended:
     """A grouped split for what is new, a temporal one for what is later, else a stratified one.
 
-    Sizes, seed and threshold are those of ``split``. For ``later`` without a declared time the column is
+    Sizes, seed and threshold are those of ``split``; the tolerance is raised where groups are too large for
+    it, for a split that is refused serves nobody. For ``later`` without a declared time the column is
     left for the reader to fill in (``COLUMN``).
     """
     kind: type[Temporal] | type[Grouped] | type[Stratified] = Stratified
@@ -47,6 +54,7 @@ def recommended(goal: Goal, corpus: Corpus, split: Split) -> Recommended:
     takes = inspect.signature(kind).parameters
     given = cast(Mapping[str, object], split.recipe.get("settings", {}))
     own |= {name: given[name] for name in KEPT if name in takes and name in given}
+    own |= _wide_enough(kind, own, corpus)
     changed = {name: value for name, value in own.items() if value != takes[name].default or name == "time"}
     name = kind.__module__.rpartition(".")[2]
     words = [f"split={name}", *(_word(key, value) for key, value in changed.items())]
@@ -58,6 +66,19 @@ def recommended(goal: Goal, corpus: Corpus, split: Split) -> Recommended:
         *(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()),
     ]
     return Recommended(" ".join(words), "\n".join(lines) + "\n")
+
+
+def _wide_enough(
+    kind: type[Temporal] | type[Grouped] | type[Stratified], own: Mapping[str, object], corpus: Corpus
+) -> Mapping[str, object]:
+    """The least of some tolerances above the default at which the split can be cut; none if no such."""
+    if kind is not Grouped:
+        return {}
+    for wider in ({}, *({"tolerance": value} for value in TOLERANCES)):
+        with suppress(BadInput):
+            Grouped(**{**own, **wider}).split(corpus)  # type: ignore[arg-type]
+            return wider
+    return {}
 
 
 def _word(key: str, value: object) -> str:

@@ -22,8 +22,15 @@ KEPT = ("test", "validation", "seed", "threshold", "tolerance", "timezone")
 """Settings taken over from the split that was asked about."""
 
 
-TOLERANCES = (0.25, 0.5, 1.0)
-"""Tried in turn where groups are too large for the sizes asked."""
+WIDER: tuple[Mapping[str, float], ...] = (
+    {},
+    {"tolerance": 0.25},
+    {"validation": 0.0, "tolerance": 0.25},
+    {"tolerance": 0.5},
+    {"validation": 0.0, "tolerance": 0.5},
+    {"tolerance": 1.0},
+)
+"""Tried in turn where groups are too large for the sizes asked: six mailboxes fill no part of a twentieth."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,8 @@ class Recommended:
 def recommended(goal: Goal, corpus: Corpus, split: Split) -> Recommended:
     """A grouped split for what is new, a temporal one for what is later, else a stratified one.
 
-    Sizes, seed and threshold are those of ``split``; the tolerance is raised where groups are too large for
-    it, for a split that is refused serves nobody. For ``later`` without a declared time the column is
+    Sizes, seed and threshold are those of ``split``; where groups are too large for them the tolerance is
+    raised or validation left out, for a split that is refused serves nobody. For ``later`` without a declared time the column is
     left for the reader to fill in (``COLUMN``).
     """
     kind: type[Temporal] | type[Grouped] | type[Stratified] = Stratified
@@ -71,10 +78,10 @@ def recommended(goal: Goal, corpus: Corpus, split: Split) -> Recommended:
 def _wide_enough(
     kind: type[Temporal] | type[Grouped] | type[Stratified], own: Mapping[str, object], corpus: Corpus
 ) -> Mapping[str, object]:
-    """The least of some tolerances above the default at which the split can be cut; none if no such."""
+    """The first of :data:`WIDER` with which the split can be cut; none if no such."""
     if kind is not Grouped:
         return {}
-    for wider in ({}, *({"tolerance": value} for value in TOLERANCES)):
+    for wider in WIDER:
         with suppress(BadInput):
             Grouped(**{**own, **wider}).split(corpus)  # type: ignore[arg-type]
             return wider

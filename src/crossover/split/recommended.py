@@ -49,8 +49,8 @@ def recommended(goal: Goal, corpus: Corpus, split: Split) -> Recommended:
     """A grouped split for what is new, a temporal one for what is later, else a stratified one.
 
     Sizes, seed and threshold are those of ``split``; where groups are too large for them the tolerance is
-    raised or validation left out, for a split that is refused serves nobody. For ``later`` without a declared time the column is
-    left for the reader to fill in (``COLUMN``).
+    raised or validation left out, for a split that is refused serves nobody. For ``later`` without a
+    declared time the column is left for the reader to fill in (``COLUMN``).
     """
     kind: type[Temporal] | type[Grouped] | type[Stratified] = Stratified
     own: dict[str, object] = {}

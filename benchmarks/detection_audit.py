@@ -16,7 +16,6 @@ is a false alarm, the goal of the cut stated.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,19 +25,20 @@ from typing import cast
 
 import numpy as np
 import pyarrow.parquet as pq
+from detection_parts import limits, renewed
 
 from crossover.data.corpus import Card, Corpus
 from crossover.data.flaw.campaign import near_copy
 from crossover.data.inbox import Inbox
 from crossover.look.duplicates import duplicate_clusters
 from crossover.look.finding import Finding
-from crossover.measure.interval import clopper_pearson
 from crossover.split.audit import audit
 from crossover.split.grouped import Grouped
 from crossover.split.predefined import Predefined
 from crossover.split.split import Split
 from crossover.split.temporal import Temporal
 
+PARTS = ("inbox", "sms")
 ROWS, TEST = 600, 0.25
 FEW, MANY = (0.01, 0.05, 0.2), (0.1, 0.2, 0.3, 0.5)
 CARD = Card("of a benchmark", "drawn at random", "as its source", "as its source", "none")
@@ -246,8 +246,7 @@ def once(case: Case, strength: float, corpus: Corpus, seed: int) -> tuple[bool, 
 
 def cell(part: str, flaw: str, strength: float, seen: Sequence[bool], found: float | None = None) -> Cell:
     """The rate over audits."""
-    low, high = clopper_pearson(float(sum(seen)), float(len(seen)))
-    return Cell(part, flaw, strength, sum(seen), len(seen), float(low), float(high), found)
+    return Cell(part, flaw, strength, *limits(seen), found)
 
 
 def nulls(part: str, make: Callable[[int], Corpus], count: int) -> list[Cell]:
@@ -317,7 +316,7 @@ def markdown(parts: Mapping[str, Mapping[str, object]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a part and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("part", choices=("inbox", "sms"))
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--nulls", type=int, default=1_000, help="clean cuts of each kind")
     parser.add_argument("--draws", type=int, default=40, help="audits at each strength")
     parser.add_argument("--path", type=Path, help="the file of sms")
@@ -326,16 +325,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     began, make = time.process_time(), inbox if given.part == "inbox" else sms(given.path)
     cells = [*nulls(given.part, make, given.nulls), *power(given.part, make, given.draws)]
     source = " --path sms_spam.parquet" if given.part == "sms" else ""
-    file = given.to / "detection_audit.json"
-    parts = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    parts[given.part] = {
+    found = {
         "command": f"python benchmarks/detection_audit.py {given.part} --nulls {given.nulls} "
         f"--draws {given.draws}{source}",
         "seconds": round(time.process_time() - began, 1),
         "cells": [asdict(one) for one in cells],
     }
-    given.to.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
+    parts = renewed(given.to / "detection_audit.json", given.part, found, PARTS)
     (given.to / "detection_audit.md").write_text(markdown(parts), encoding="utf-8")
     print(markdown(parts))
 

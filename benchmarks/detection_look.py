@@ -19,7 +19,6 @@ findings that rest on a test count as false alarms.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter
@@ -30,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from detection_parts import limits, renewed
 
 from crossover.data.corpus import Card, Corpus
 from crossover.data.flaw.campaign import Campaign
@@ -43,8 +43,8 @@ from crossover.data.flaw.spike import Spike
 from crossover.data.flaw.time_shift import TimeShift
 from crossover.data.inbox import Inbox
 from crossover.look.whole_look import Looked, look_over
-from crossover.measure.interval import clopper_pearson
 
+PARTS = ("nulls", "inbox", "sms", "enron")
 STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5)
 NULL_ROWS, ROWS = 1_000, 2_000
 CARD = Card("of a benchmark", "drawn at random", "as its source", "as its source", "none")
@@ -119,8 +119,7 @@ def gathered(looked: Looked, corpus: Corpus, share: float = 0.9) -> bool:
 
 def cell(part: str, flaw: str, strength: float, seen: Sequence[bool], seconds: float) -> Cell:
     """The rate over looks."""
-    low, high = clopper_pearson(float(sum(seen)), float(len(seen)))
-    return Cell(part, flaw, strength, sum(seen), len(seen), float(low), float(high), seconds)
+    return Cell(part, flaw, strength, *limits(seen), seconds)
 
 
 def rates(part: str, name: str, looks: Sequence[Looked], seconds: float, tests_only: bool) -> list[Cell]:
@@ -306,7 +305,7 @@ def markdown(parts: Mapping[str, Mapping[str, object]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a part and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("part", choices=("nulls", "inbox", "sms", "enron"))
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("--draws", type=int, default=20, help="looks a strength; of nulls: looks in all")
     parser.add_argument("--nulls", type=int, default=200, help="looks at real texts without a flaw")
     parser.add_argument("--path", type=Path, help="the file of sms or enron")
@@ -325,15 +324,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ),
     }
     cells, options = made[given.part]()
-    given.to.mkdir(parents=True, exist_ok=True)
-    file = given.to / "detection_look.json"
-    parts = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    parts[given.part] = {
+    found = {
         "command": f"python benchmarks/detection_look.py {given.part} {options}",
         "cells": [{**asdict(one), "seconds": round(one.seconds, 3)} for one in cells],
     }
-    parts = {name: parts[name] for name in ("nulls", "inbox", "sms", "enron") if name in parts}
-    file.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
+    parts = renewed(given.to / "detection_look.json", given.part, found, PARTS)
     (given.to / "detection_look.md").write_text(markdown(parts), encoding="utf-8")
     print(markdown(parts))
 

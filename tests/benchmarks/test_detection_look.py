@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "detection_look.py"
+ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def detection():
-    spec = importlib.util.spec_from_file_location("detection_look", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["detection_look"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["detection_look"]
+@pytest.fixture
+def detection(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    yield importlib.import_module("detection_look")
+    for name in ("detection_look", "detection_parts"):
+        sys.modules.pop(name, None)
 
 
 def test_strong_flaws_are_seen_clean_mail_is_not_alarmed_and_both_files_are_written(

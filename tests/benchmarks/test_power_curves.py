@@ -45,13 +45,15 @@ def test_a_panel_a_flaw_a_series_a_corpus_and_what_is_counted_row_by_row_is_not_
     assert (tmp_path / "power_audit.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", ["audit", "look", "leakage", "artifacts"])
+@pytest.mark.parametrize("name", ["audit", "look", "leakage", "parts", "artifacts"])
 def test_the_published_tables_give_curves_of_two_strengths_or_more(curves, name):
-    file = curves.PUBLISHED / f"detection_{name}.json"
-    points = list(curves.FIGURES[name][0](json.loads(file.read_text(encoding="utf-8"))))
+    table, read, *_ = curves.FIGURES[name]
+    file = curves.PUBLISHED / f"detection_{table}.json"
+    points = list(read(json.loads(file.read_text(encoding="utf-8"))))
     strengths: dict[tuple[object, object], set[object]] = {}
     for one in points:
         strengths.setdefault((one["flaw"], one["series"]), set()).add(one["x"])
         assert 0 <= float(str(one["low"])) <= float(str(one["rate"])) <= float(str(one["high"])) <= 1
+    assert len({one["series"] for one in points}) <= len(curves.style.COLOURS)
     assert strengths and all(len(found) > 1 for found in strengths.values())
     assert (curves.PUBLISHED / f"power_{name}.png").exists()

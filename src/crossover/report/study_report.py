@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 from crossover.data.sealed_json import sealed
-from crossover.look.finding import Finding
 from crossover.record import ledger, look_budget
 from crossover.record.run_record import RunRecord
 from crossover.record.store import Store
@@ -17,6 +16,7 @@ from crossover.report.verdict_page import write_report
 from crossover.split.audit import audit
 from crossover.split.recommended import FILE as RECOMMENDED
 from crossover.study.expected import power_of
+from crossover.study.fitted_elsewhere import fitted_elsewhere
 from crossover.study.registered import held_against, register
 from crossover.study.study import Result, Study
 
@@ -63,25 +63,6 @@ def publish(
 def _looks(study: Study, store: Store, level: float | None) -> Json:
     units = len({study.split.groups.get(id_, id_) for id_ in study.split.test})
     return look_budget.told(store.root, study.split.test_fingerprint, units, level)
-
-
-def fitted_elsewhere(study: Study) -> list[Finding]:
-    """Arms fitted by another system: what they saw of the test cannot be known here."""
-    arms = cast(Mapping[str, Mapping[str, object]], study.settings().get("arms", {}))
-    outside = sorted(arm for arm, model in arms.items() if str(model["target"]).endswith(".External"))
-    if not outside:
-        return []
-    return [
-        Finding(
-            "fitted-elsewhere",
-            "info",
-            f"{', '.join(outside)}: predictions of another system; whether anything in it was fitted on "
-            "rows outside train cannot be seen from here",
-            {"arms": outside},
-            "ask whoever made the file which rows its vocabulary, scaling, thresholds and prompts were "
-            "chosen on",
-        )
-    ]
 
 
 def tables(numbers: Mapping[str, object]) -> dict[str, list[Mapping[str, object]]]:

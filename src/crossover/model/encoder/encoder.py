@@ -64,8 +64,8 @@ class Encoder:
         BadInput: a setting outside its range.
     """
 
-    # 2: texts are packed end to end, which rounds otherwise (docs/decisions/0013).
-    behaviour_version: ClassVar[int] = 3  # 2: attention and gelu in bfloat16 rounded otherwise
+    # 2: texts are packed end to end (docs/decisions/0013); 3: attention and gelu in bfloat16 (0021).
+    behaviour_version: ClassVar[int] = 3
 
     def __init__(
         self,

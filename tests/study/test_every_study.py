@@ -93,6 +93,7 @@ CALIBRATION_CHANGES: dict[str, object] = {
 LEAKAGE_CHANGES: dict[str, object] = {
     "arms": DEARER, "stratum": "normalised", "threshold": 0.25, "repartitions": 4, "seeds": 2, "goal": "new",
     "margin": 0.01, "resplit": lambda seed: toy_split(CORPUS, seed=200 + seed), "metric": "mcc", "budget": 2,
+    "looks": 3,
 }  # fmt: skip
 DIAGNOSIS_CHANGES: dict[str, object] = {
     "arms": DEARER, "subject": "plain", "simpler": None, "reference": "dear", "target": 0.2,

@@ -83,6 +83,18 @@ def test_rows_that_only_their_copies_can_tell_are_priced_at_what_they_are_worth(
     assert arm["cost_log_loss"]["low"] > 0
 
 
+def test_declared_looks_widen_every_interval_and_rename_the_study(ran) -> None:
+    study, store, result = ran
+    five = replace(study, looks=5)
+    assert "looks" not in study.settings() and five.settings() == study.settings() | {"looks": 5}
+    wide = five.conclude(result.records).numbers
+    assert (study.level, five.level, wide["level"]) == (0.95, 0.99, 0.99)
+    arm, before = wide["arms"]["rich"], result.verdict.numbers["arms"]["rich"]
+    assert arm["level"] == pytest.approx(1 - 0.01 / 2)
+    for name in ("cost", "delta", "control"):
+        assert arm[name]["low"] < before[name]["low"] < before[name]["high"] < arm[name]["high"]
+
+
 def test_parts_of_a_random_split_are_not_told_apart(ran) -> None:
     apart = ran[2].verdict.numbers["apart"]
     assert set(apart) == {"plain", "rich"} and all(found["holm_p"] > 0.05 for found in apart.values())

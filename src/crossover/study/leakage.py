@@ -19,6 +19,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.look.duplicates import KINDS, duplicate_clusters
 from crossover.look.finding import Finding
+from crossover.measure.looks import level_of
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
@@ -67,6 +68,7 @@ class LeakageStudy:
             repartition has the candidate's own test part.
         metric: metric of record.
         budget: tuning trials an arm, inside its training rows.
+        looks: looks declared at the test part, which share 5%: intervals are at 1 - .05/looks.
     """
 
     corpus: Corpus
@@ -81,6 +83,7 @@ class LeakageStudy:
     resplit: Callable[[int], Split] | None = None
     metric: str = "macro_f1"
     budget: int = 1
+    looks: int = 1
     name: str = "leakage"
 
     def __post_init__(self) -> None:
@@ -112,7 +115,13 @@ class LeakageStudy:
             "arms": {name: arm.to_json() for name, arm in self.arms.items()},
             "candidates": [split.fingerprint for split in self.candidates],
             **{name: getattr(self, name) for name in names},
+            **({"looks": self.looks} if self.looks > 1 else {}),
         }
+
+    @property
+    def level(self) -> float:
+        """Coverage of the intervals of one arm; several share what is left."""
+        return level_of(self.looks)
 
     @cached_property
     def cluster_of(self) -> dict[str, str]:

@@ -24,7 +24,6 @@ Json = dict[str, object]
 Floats = NDArray[np.float64]
 SEEN, ALONE, ALWAYS = 0, 1, 2
 """Where a test row stands: its cluster is exchanged, it has no copy in train, its cluster stays in both."""
-LEVEL = 0.95
 MOST_GROUPS = 30
 """Declared groups that are listed one by one; more of them are authors, not sources."""
 
@@ -127,7 +126,7 @@ def arm_answer(study: LeakageStudy, arm: str, records: Mapping[str, RunRecord]) 
     told = Told(study, parts)
     metric = metric_named(study.metric)
     cost = told.cost(metric)
-    level = 1 - (1 - LEVEL) / len(study.arms)
+    level = 1 - (1 - study.level) / len(study.arms)
     return {
         **plain,
         "answer": answer(cost, study.margin, level),

@@ -49,6 +49,7 @@ def verdict(
         sentence=sentence,
         numbers={
             "metric": study.metric,
+            "level": study.level,
             **surroundings(study.corpus, study.split),
             "goal": study.goal,
             "served": study.served.to_json(),
@@ -98,7 +99,7 @@ def sentence_of(study: LeakageStudy, arms: Mapping[str, Json], apart: Mapping[st
             kind = "not_resolved"
         else:
             said, kind = f"no test row has {sign}, so no cost can be measured", "no_leak"
-        return where + "; ".join([said, *_of_goal(study), *_apart(apart)]) + ".", _final(study, kind)
+        return where + "; ".join([said, *_of_goal(study), *_apart(study, apart)]) + ".", _final(study, kind)
     first = min(
         known, key=lambda arm: (ORDER.index(str(arms[arm]["answer"])), -abs(_mean(arms[arm], "cost")), arm)
     )
@@ -112,7 +113,7 @@ def sentence_of(study: LeakageStudy, arms: Mapping[str, Json], apart: Mapping[st
     parts = [said, *([", ".join(more)] if more else [])]
     if _side(loss) and _side(loss) != _side(cast(Mapping[str, float | None], arms[first]["cost"])):
         parts.append(f"by log loss {_figure(arms[first], 'cost_log_loss')}")
-    return where + "; ".join([*parts, *_of_goal(study), *_apart(apart)]) + ".", _final(
+    return where + "; ".join([*parts, *_of_goal(study), *_apart(study, apart)]) + ".", _final(
         study, KINDS.get(answer, "not_resolved")
     )
 
@@ -136,10 +137,10 @@ def _of_goal(study: LeakageStudy) -> list[str]:
     return [f"the goal is to {goal.words}{allowed}"]
 
 
-def _apart(apart: Mapping[str, Json]) -> list[str]:
+def _apart(study: LeakageStudy, apart: Mapping[str, Json]) -> list[str]:
     if not apart:
         return []
-    sure = [arm for arm in apart if cast(float, apart[arm]["holm_p"]) <= 0.05]
+    sure = [arm for arm in apart if cast(float, apart[arm]["holm_p"]) <= 1 - study.level]
     if not sure:
         return ["no arm tells train from test"]
     best = max(sure, key=lambda arm: (cast(float, apart[arm]["area"]), arm))

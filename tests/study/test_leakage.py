@@ -84,7 +84,7 @@ def test_rows_that_only_their_copies_can_tell_are_priced_at_what_they_are_worth(
 
 
 def test_declared_looks_widen_every_interval_and_rename_the_study(ran) -> None:
-    study, store, result = ran
+    study, _, result = ran
     five = replace(study, looks=5)
     assert "looks" not in study.settings() and five.settings() == study.settings() | {"looks": 5}
     wide = five.conclude(result.records).numbers

@@ -19,10 +19,7 @@ PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published"
 def publish(study: Path, name: str, to: Path = PUBLISHED) -> Path:
     """Write ``to/<name>/``: verdict.json, tables, figures and a page that states the command."""
     verdict = unsealed(study / "verdict.json", "run the study again: its runs are kept")
-    verdict["numbers"]["commands"] = {
-        key: without_folders(command) for key, command in verdict["numbers"]["commands"].items()
-    }
-    verdict["numbers"] = without_texts(verdict["numbers"])
+    verdict["numbers"] = public(verdict["numbers"])
     folder = to / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -36,11 +33,13 @@ def publish(study: Path, name: str, to: Path = PUBLISHED) -> Path:
     return folder
 
 
-def without_texts(value: object) -> object:
-    """The values without rows' own texts: no data from elsewhere is published."""
+def public(value: object) -> object:
+    """The values without rows' own texts and one machine's paths: no data from elsewhere is published."""
     if isinstance(value, dict):
-        return {key: without_texts(item) for key, item in value.items() if key not in ("text", "texts")}
-    return [without_texts(item) for item in value] if isinstance(value, list) else value
+        return {key: public(item) for key, item in value.items() if key not in ("text", "texts")}
+    if isinstance(value, str) and value.startswith("python scripts/"):
+        return without_folders(value)
+    return [public(item) for item in value] if isinstance(value, list) else value
 
 
 def without_folders(command: str) -> str:

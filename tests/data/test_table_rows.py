@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from crossover.data import reading
 from crossover.data.bad_input import BadInput
-from crossover.data.table_rows import Reading, read_table, stack
+from crossover.data.reading import Reading
+from crossover.data.reservoir import chosen_rows
+from crossover.data.table_rows import read_table, stack
 
 BOTH = {"text", "label"}
 
@@ -201,8 +204,6 @@ def numbered(folder, form, count=300):
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "jsonl.gz", "parquet.gz"])
 def test_a_sample_is_the_same_rows_of_any_format_in_their_order(tmp_path, form):
-    from crossover.data.reservoir import chosen_rows
-
     table = read(numbered(tmp_path, form), take=40, take_seed=3)
     rows = chosen_rows(300, 40, 3)
     assert table.columns == {"text": [f"row {k}" for k in rows], "label": ["ab"[k % 2] for k in rows]}
@@ -235,21 +236,20 @@ def test_a_bad_row_is_refused_though_it_is_not_sampled(tmp_path):
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_what_cannot_fit_is_refused_before_it_is_read(tmp_path, form, monkeypatch):
-    from crossover.data import table_rows
-
     file = numbered(tmp_path, form)
-    monkeypatch.setattr(table_rows, "free_memory", lambda: 1_000)
+    monkeypatch.setattr(reading, "free_memory", lambda: 1_000)
     said = refused(file)
     assert "of memory or more" in said and "data.take=" in said
     if form != "csv":
         assert read(file, take=10).count == 10
-    monkeypatch.setattr(table_rows, "free_memory", lambda: None)
+    monkeypatch.setattr(reading, "free_memory", lambda: None)
     assert read(file).count == 300
 
 
 MEASURED = """
 import resource, sys
-from crossover.data.table_rows import Reading, read_table
+from crossover.data.reading import Reading
+from crossover.data.table_rows import read_table
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 table = read_table(sys.argv[1], {"text", "label"}, Reading(take=2_000))
 print(table.count, table.found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -17,8 +17,9 @@ from crossover.data.corpus import Corpus
 from crossover.data.facts import check_facts, check_names
 from crossover.data.flaw.flaw import Flaw
 from crossover.data.flaw.planting import planted
+from crossover.data.reading import Reading
 from crossover.data.table_file import Columns, card_of, declared_meta, read_files, text_columns
-from crossover.data.table_rows import RawTable, Reading, from_arrow, stack
+from crossover.data.table_rows import RawTable, from_arrow, stack
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

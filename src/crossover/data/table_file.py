@@ -14,7 +14,8 @@ from crossover.data.corpus import META_KINDS, Card, Corpus
 from crossover.data.facts import check_facts, check_names, check_sha256
 from crossover.data.flaw.flaw import Flaw
 from crossover.data.flaw.planting import planted
-from crossover.data.table_rows import RawTable, Reading, read_table, stack
+from crossover.data.reading import Reading
+from crossover.data.table_rows import RawTable, read_table, stack
 
 MISSING_LABEL = ("keep", "drop", "refuse")
 _CARD = tuple(entry.name for entry in fields(Card))

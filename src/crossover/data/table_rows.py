@@ -6,60 +6,26 @@ Nothing is guessed: a csv cell is a string, a JSON or parquet value keeps its ty
 from __future__ import annotations
 
 import difflib
-import gzip
 import io
 import json
-import zlib
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import NoReturn
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
 from crossover.data.delimited import parse_delimited
-from crossover.data.free_memory import free_memory
-from crossover.data.reservoir import Reservoir, chosen_rows
+from crossover.data.reading import Reading, check_room, lines_of, opened, text_of
+from crossover.data.reservoir import Reservoir
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
-LEAST_ROOM = 3
-"""Bytes of memory that a byte of a file takes at least, as text, rows and corpus (5 where rows are short)."""
 PARQUET_BATCH = 16_384
 """Rows of a parquet file held at once where a sample is taken."""
 _SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How files are read.
-
-    ``max_bytes`` caps what a gzipped file may unpack to. With ``take`` a uniform sample of so many rows
-    is kept (reservoir.py, seeded by ``take_seed``): of a jsonl or parquet file no more is ever held.
-    """
-
-    format: str | None = None
-    encoding: str = "utf-8"
-    errors: str = "strict"
-    delimiter: str | None = None
-    quoted: bool = True
-    max_bytes: int = 1 << 30
-    take: int | None = None
-    take_seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.errors not in ("strict", "replace", "ignore"):
-            raise BadInput(f"errors={self.errors!r}: expected strict, replace or ignore")
-        if self.take is not None and self.take < 1:
-            raise BadInput(f"data.take={self.take}: expected a number of rows from 1 up, or null for all")
-
-    def chosen(self, count: int) -> list[int] | None:
-        """The rows to keep of so many, ascending; None is every one."""
-        if self.take is None or count <= self.take:
-            return None
-        return chosen_rows(count, self.take, self.take_seed)
 
 
 @dataclass(frozen=True)
@@ -165,13 +131,13 @@ def read_table(path: str, keep: Collection[str], how: Reading) -> RawTable:
     _check_file(file, path)
     form = _format(file, how)
     if form != "parquet" and (form != "jsonl" or how.take is None):
-        _check_room(file.stat().st_size, path)
+        check_room(file.stat().st_size, path)
     if form == "parquet":
         table = _parquet(file, keep, path, how)
     elif form == "jsonl":
-        table = _jsonl(_lines(file, path, how), keep, path, how)
+        table = _jsonl(lines_of(file, path, how), keep, path, how)
     else:
-        table = _delimited(_text(file, path, how), form, keep, path, how)
+        table = _delimited(text_of(file, path, how), form, keep, path, how)
     if not table.count:
         raise BadInput(f"{path} holds no rows, only the column names {list(table.names)}")
     return table
@@ -214,17 +180,6 @@ def _check_file(file: Path, path: str) -> None:
         raise BadInput(f"no file {path!r} (looked in {file.parent.resolve()}){hint}; give data.path=...")
 
 
-def _check_room(size: int, path: str) -> None:
-    """Refuse what cannot fit: a process that takes too much memory is killed without a word."""
-    free = free_memory()
-    if free is not None and LEAST_ROOM * size > free:
-        raise BadInput(
-            f"{path}: reading all of it takes {LEAST_ROOM * size / 1e9:,.1f} GB of memory or more and "
-            f"{free / 1e9:,.1f} GB are free; data.take=200000 draws a uniform sample while reading (of jsonl "
-            "or parquet: a csv file is held as a whole)"
-        )
-
-
 def _unpacked_size(file: pq.ParquetFile) -> int:
     groups = (file.metadata.row_group(k) for k in range(file.metadata.num_row_groups))
     return sum(group.total_byte_size for group in groups)
@@ -239,81 +194,6 @@ def _format(file: Path, how: Reading) -> str:
             "(by the file's suffix, .gz may follow, or data.format=...)"
         )
     return form
-
-
-class _Unpacked(io.RawIOBase):
-    """A gzipped file's contents, as long as they are a whole gzip file and no more than ``max_bytes``."""
-
-    def __init__(self, file: Path, max_bytes: int) -> None:
-        super().__init__()
-        self.file, self.max_bytes, self.size = file, max_bytes, 0
-        self.inside = gzip.open(file, "rb")  # noqa: SIM115 - closed by close()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            piece = self.inside.read(len(memoryview(buffer)))
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise BadInput(
-                f"{self.file.name} is no whole gzip file ({error}); fetch it again or take off .gz"
-            ) from None
-        self.size += len(piece)
-        if self.size > self.max_bytes:
-            raise BadInput(
-                f"{self.file.name} unpacks to more than {self.max_bytes:,} bytes from "
-                f"{self.file.stat().st_size:,}; if you trust it, raise data.max_bytes"
-            )
-        memoryview(buffer)[: len(piece)] = piece
-        return len(piece)
-
-    def close(self) -> None:
-        self.inside.close()
-        super().close()
-
-
-def _opened(file: Path, how: Reading) -> BinaryIO:
-    """The file's bytes, unpacked."""
-    try:
-        if file.name.lower().endswith(".gz"):
-            return cast(BinaryIO, io.BufferedReader(_Unpacked(file, how.max_bytes), 1 << 20))
-        return open(file, "rb")
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read ({error.strerror}); mend its permissions") from None
-
-
-def _text(file: Path, path: str, how: Reading) -> str:
-    """All of a file, decoded."""
-    with _opened(file, how) as handle:
-        data = handle.read()
-    try:
-        return data.decode(how.encoding, how.errors).removeprefix("\ufeff")
-    except LookupError:
-        raise BadInput(
-            f"{path}: unknown text encoding {how.encoding!r}; utf-8, latin-1, cp1252 and utf-16 are common"
-        ) from None
-    except UnicodeDecodeError as error:
-        start = error.start
-        line = data.count(b"\n", 0, start) + 1
-        offset = start - (data.rfind(b"\n", 0, start) + 1)
-        guess = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252 or latin-1"
-        raise BadInput(
-            f"{path}, line {line}: byte 0x{data[start]:02x} at byte {offset} of the line ({start} of the "
-            f"file) is not valid {how.encoding}; if the file has another encoding say so "
-            f"(data.encoding=..., {guess} is likely), or data.errors=replace to mark such bytes"
-        ) from None
-
-
-def _lines(file: Path, path: str, how: Reading) -> Iterator[str]:
-    """The lines of a file, one at a time, cut at LF only: a text may hold U+2028."""
-    try:
-        with io.TextIOWrapper(_opened(file, how), how.encoding, how.errors, newline="\n") as text:
-            for number, line in enumerate(text):
-                yield line.removeprefix("\ufeff") if number == 0 else line
-    except (LookupError, UnicodeDecodeError):
-        _text(file, path, how)  # says which byte of which line
-        raise
 
 
 def _delimited(text: str, form: str, keep: Collection[str], path: str, how: Reading) -> RawTable:
@@ -381,16 +261,16 @@ def _jsonl(text: Iterable[str], keep: Collection[str], path: str, how: Reading) 
 
 
 def _parquet(file: Path, keep: Collection[str], path: str, how: Reading) -> RawTable:
-    with _opened(file, how) as handle:
+    with opened(file, how) as handle:
         try:
-            opened = pq.ParquetFile(
+            parquet = pq.ParquetFile(
                 handle if handle.seekable() else io.BytesIO(handle.read()), page_checksum_verification=True
             )
-            names, count = opened.schema_arrow.names, opened.metadata.num_rows
+            names, count = parquet.schema_arrow.names, parquet.metadata.num_rows
             wanted, chosen = [name for name in names if name in keep], how.chosen(count)
             if chosen is None:
-                _check_room(_unpacked_size(opened), path)
-            table = opened.read(columns=wanted) if chosen is None else _sampled(opened, wanted, chosen)
+                check_room(_unpacked_size(parquet), path)
+            table = parquet.read(columns=wanted) if chosen is None else _sampled(parquet, wanted, chosen)
         except (pa.ArrowException, OSError) as error:
             raise BadInput(f"{path} is no readable parquet file ({error}); fetch or write it again") from None
     found = from_arrow(table, keep, path, names)

@@ -3,6 +3,7 @@
     python benchmarks/detection_look.py nulls --draws 1000
     python benchmarks/detection_look.py inbox --draws 30
     python benchmarks/detection_look.py sms --draws 40 --nulls 200 --path sms_spam.parquet
+    python benchmarks/detection_look.py texts --draws 40 --path sms_spam.parquet
     python benchmarks/detection_look.py enron --nulls 200 --path enron_spam.parquet
 
 each replaces its part of detection_look.json and writes detection_look.md anew, in results/published/.
@@ -10,7 +11,9 @@ each replaces its part of detection_look.json and writes detection_look.md anew,
 **nulls**: whole looks at clean generated inboxes of 1,000 rows. **inbox**: 2,000 rows with a flaw planted.
 **sms**: 2,000 of the messages, with times and a column drawn at random, flaws planted in them or not. Copies
 are there without a flaw, so a campaign is detected where nine in ten of its rows stand in clusters of copies
-with others of it; to footers and signatures the list of words is asked, not an alarm.
+with others of it; to footers and signatures the list of words is asked, not an alarm. **texts**: both of
+these with what goes wrong on the way to a file (text_flaws.py), in a share of the rows; a file in order is
+told without alarm.
 **enron**: 1,000 of the mails with dates, mailboxes and sources each dealt out anew: texts and labels are
 real, and nothing is tied to the columns. On real texts copies and damage are there, so only
 findings that rest on a test count as false alarms.
@@ -30,6 +33,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from detection_parts import limits, renewed
+from text_flaws import FLAWS, damaged
 
 from crossover.data.corpus import Card, Corpus
 from crossover.data.flaw.campaign import Campaign
@@ -44,7 +48,7 @@ from crossover.data.flaw.time_shift import TimeShift
 from crossover.data.inbox import Inbox
 from crossover.look.whole_look import Looked, look_over
 
-PARTS = ("nulls", "inbox", "sms", "enron")
+PARTS = ("nulls", "inbox", "sms", "texts", "enron")
 STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5)
 NULL_ROWS, ROWS = 1_000, 2_000
 CARD = Card("of a benchmark", "drawn at random", "as its source", "as its source", "none")
@@ -237,6 +241,30 @@ def on_sms(path: Path, draws: int, nulls: int) -> list[Cell]:
     return found
 
 
+def on_texts(path: Path, draws: int) -> list[Cell]:
+    """What went wrong on the way to the file, on mail and on messages; share 0 is the null."""
+    found = []
+    for part, make in (
+        ("inbox", lambda seed: Inbox(rows=NULL_ROWS, seed=seed).load()),
+        ("sms", lambda seed: sms(path, seed)),
+    ):
+        for flaw, (_, code, shares) in FLAWS.items():
+            for share in (0.0, *shares):
+                began = time.perf_counter()
+                looks = [look_over(damaged(make(seed), flaw, share, seed)) for seed in range(draws)]
+                seen = [tells(looked, code) for looked in looks]
+                found.append(cell(part, flaw, share, seen, (time.perf_counter() - began) / draws))
+                print(f"{part} {flaw} {share:g}: {sum(seen)}/{draws}", file=sys.stderr)
+    return found
+
+
+def tells(looked: Looked, code: str) -> bool:
+    """Whether the finding warns, or stands on the page where it never warns."""
+    return any(
+        one.code == code and (one.severity == "warning" or code == "file-order") for one in looked.findings
+    )
+
+
 def on_enron(path: Path, nulls: int) -> list[Cell]:
     """False alarms of the tests on real mail whose columns are dealt out anew, each by itself."""
     table, looks, began = pq.read_table(path).to_pydict(), [], time.perf_counter()
@@ -290,7 +318,7 @@ def markdown(parts: Mapping[str, Mapping[str, object]]) -> str:
     for part in parts.values():
         cells = [Cell(**one) for one in part["cells"]]  # type: ignore[attr-defined]
         for one in cells:
-            alike = [other for other in cells if other.flaw == one.flaw]
+            alike = [other for other in cells if (other.part, other.flaw) == (one.part, one.flaw)]
             last = ""
             if one is alike[-1] and len(alike) > 1:
                 reached = strength_at(alike)
@@ -308,7 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--draws", type=int, default=20, help="looks a strength; of nulls: looks in all")
     parser.add_argument("--nulls", type=int, default=200, help="looks at real texts without a flaw")
-    parser.add_argument("--path", type=Path, help="the file of sms or enron")
+    parser.add_argument("--path", type=Path, help="the file of sms, texts or enron")
     parser.add_argument("--to", type=Path, default=Path("results/published"))
     given = parser.parse_args(arguments)
     made = {
@@ -317,6 +345,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "sms": lambda: (
             on_sms(given.path, given.draws, given.nulls),
             f"--draws {given.draws} --nulls {given.nulls} --path sms_spam.parquet",
+        ),
+        "texts": lambda: (
+            on_texts(given.path, given.draws),
+            f"--draws {given.draws} --path sms_spam.parquet",
         ),
         "enron": lambda: (
             on_enron(given.path, given.nulls),

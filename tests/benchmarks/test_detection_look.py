@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def detection(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     yield importlib.import_module("detection_look")
-    for name in ("detection_look", "detection_parts"):
+    for name in ("detection_look", "detection_parts", "text_flaws"):
         sys.modules.pop(name, None)
 
 
@@ -47,3 +47,16 @@ def test_the_strength_seen_in_nine_of_ten_is_read_off_between_two(detection):
     ]
     assert detection.strength_at(cells) == pytest.approx(0.1 + 0.2 * 7 / 8)
     assert detection.strength_at(cells[:1]) is None
+
+
+def test_damage_is_planted_in_so_many_rows_and_told(detection):
+    from crossover.data.inbox import Inbox
+    from crossover.look.whole_look import look_over
+
+    corpus = Inbox(rows=400, seed=2).load()
+    for flaw, (_, code, shares) in detection.FLAWS.items():
+        same = detection.damaged(corpus, flaw, 0.0, 0)
+        assert same.fingerprint == corpus.fingerprint, "share 0 is the corpus itself"
+        changed = detection.damaged(corpus, flaw, shares[-1], 0)
+        assert sorted(changed.ids) == sorted(corpus.ids)
+        assert detection.tells(look_over(changed), code) and not detection.tells(look_over(same), code), flaw

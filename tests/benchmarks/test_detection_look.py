@@ -53,7 +53,7 @@ def test_damage_is_planted_in_so_many_rows_and_told(detection):
     from crossover.data.inbox import Inbox
     from crossover.look.whole_look import look_over
 
-    corpus = Inbox(rows=400, seed=2).load()
+    corpus = Inbox(rows=1_000, seed=2).load()
     for flaw, (_, code, shares) in detection.FLAWS.items():
         same = detection.damaged(corpus, flaw, 0.0, 0)
         assert same.fingerprint == corpus.fingerprint, "share 0 is the corpus itself"

@@ -69,6 +69,26 @@ def test_a_named_mark_that_carries_the_score_is_the_verdict_with_and_without(nam
     assert worth["right_with"] == worth["carriers"] > worth["right_without"]
 
 
+def test_declared_looks_widen_every_interval_and_what_must_be_shown_to_alarm(
+    named: Verdict, tmp_path: Path
+) -> None:
+    corpus, split = marked(0.8)
+    one = ArtifactsStudy(corpus, split, ARMS, marks={"trees": LINE}, metric="accuracy")
+    five = replace(one, looks=5)
+    assert "looks" not in one.settings() and five.settings() == one.settings() | {"looks": 5}
+    wide = concluded(five, tmp_path)
+    assert (named.numbers["level"], wide.numbers["level"]) == (0.95, 0.99)
+    for key, name, part in (("worth", "trees", "drop"), ("alone", "length", "nats")):
+        before, after = rows_of(named, key)[name][part], rows_of(wide, key)[name][part]
+        assert after["low"] < before["low"] < before["high"] < after["high"]
+    moved = rows_of(wide, "unmoved")
+    assert all(
+        moved[name]["high"] > row["high"] and moved[name]["p"] == row["p"]
+        for name, row in rows_of(named, "unmoved").items()
+        if row["changed"] and row["moved"] < row["changed"]
+    )
+
+
 def test_a_named_mark_that_tells_the_class_alarms_whatever_the_model_makes_of_it(named: Verdict) -> None:
     findings = [f for f in named.numbers["findings"] if f["code"] == "telling-mark"]  # type: ignore[attr-defined]
     told = next(f for f in findings if f["evidence"]["what"] == "trees")

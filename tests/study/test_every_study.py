@@ -105,7 +105,7 @@ ARTIFACTS_CHANGES: dict[str, object] = {
     "arms": DEARER, "subject": "plain", "reader": "plain", "marks": {"claims": "claim"},
     "columns": {"number": []}, "suspects": ("length",), "first_words": 1, "typos": 0.2,
     "candidates": 2, "precision": 0.9, "notable": 0.2, "tolerance": 0.1, "margin": 0.02, "metric": "mcc",
-    "test_rows": 50,
+    "test_rows": 50, "looks": 3,
 }  # fmt: skip
 CASES = {
     "compare": Case(

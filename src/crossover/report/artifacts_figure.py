@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from crossover.measure.looks import percent
 from crossover.report import chart_style as style
 from crossover.report.chart_style import metric_title
 from crossover.report.drawing import Chart
@@ -20,6 +21,11 @@ NAMES = {
     "formatting": "formatting alone (length, capitals, digits, punctuation, URLs)",
     "meta": "declared meta columns alone",
 }
+
+
+def at_level(plain: Plain) -> str:
+    """The coverage of the intervals, as they are named."""
+    return percent(number(plain, "level") or 0.95)
 
 
 def reading_title(name: str) -> str:
@@ -45,8 +51,8 @@ def worth_plot(plain: Plain) -> Chart | None:
     name = metric_title(text(plain, "metric", "score"))
     title = f"{name} with and without each mark"
     caption = (
-        "Filled: the score as it is; hollow: with the mark taken out of the test texts, with the 95% "
-        "interval of the paired difference."
+        "Filled: the score as it is; hollow: with the mark taken out of the test texts, with the "
+        f"{at_level(plain)} interval of the paired difference."
     )
     return _pairs("worth", title, name, made, ("with it", "without it"), caption)
 
@@ -72,8 +78,8 @@ def readings_plot(plain: Plain) -> Chart | None:
             made.append({"label": label, "with": base, "without": score, "low": ends[0], "high": ends[1]})
     name = metric_title(text(plain, "metric", "score"))
     caption = (
-        "Filled: the base rate, what the class shares alone give; hollow: the reading, with the 95% "
-        "interval of the paired difference."
+        "Filled: the base rate, what the class shares alone give; hollow: the reading, with the "
+        f"{at_level(plain)} interval of the paired difference."
     )
     return _pairs(
         "readings",
@@ -130,7 +136,7 @@ def _pairs(
         .mark_text(dy=-13, color=style.INK, fontSize=11.5, baseline="middle")
         .encode(x=alt.X("x:Q", **x), y=y, text="said:N")
     )
-    subtitle = f"filled: {legend[0]}; hollow: {legend[1]}, with 95% interval"
+    subtitle = f"filled: {legend[0]}; hollow: {legend[1]}, with its interval"
     return Chart(
         name,
         f"{title}: {len(made)} rows",

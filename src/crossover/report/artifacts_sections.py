@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossover.report.artifacts_figure import reading_title, readings_plot, worth_plot
+from crossover.report.artifacts_figure import at_level, reading_title, readings_plot, worth_plot
 from crossover.report.chart_style import metric_title
 from crossover.report.comparison_figure import Dot, dot_plot
 from crossover.report.drawing import Chart
@@ -13,7 +13,7 @@ from crossover.report.tables import Cell, Column, Table, show
 NOTES = {
     "findings": (
         "Every question with a test is one of a family: P after Holm, so that on clean data any "
-        "false alarm has a chance of 5%."
+        "false alarm has a chance of 5%, shared by the looks that were declared."
     ),
     "worth": (
         "The mark is taken out of the test texts alone; the model is as trained. A fall says what "
@@ -160,7 +160,8 @@ def worth_table(plain: Plain) -> Table:
         )
     columns = (
         Column("mark"), Column(f"{name} with", "score"),
-        Column("without", "score"), Column("fall", "signed"), Column("its 95% interval", "signed_interval"),
+        Column("without", "score"), Column("fall", "signed"),
+        Column(f"its {at_level(plain)} interval", "signed_interval"),
         Column("P of no fall", "quantity"), Column("rows that carry it", "count"),
         Column("right among them, with", "score"), Column("without it", "score"),
         Column("moved", "count"),
@@ -213,11 +214,12 @@ def reading_table(plain: Plain, key: str, caption: str) -> Table:
                 number(row, "p"),
             )
         )
+    at = at_level(plain)
     columns = (
         Column("what is read"), Column(name, "score"), Column("base rate", "score"),
-        Column("lead, 95% interval", "signed_interval"),
-        Column("lead in accuracy, 95%", "signed_interval"),
-        Column("log loss saved, 95%", "signed_interval"),
+        Column(f"lead, {at} interval", "signed_interval"),
+        Column(f"lead in accuracy, {at}", "signed_interval"),
+        Column(f"log loss saved, {at}", "signed_interval"),
         Column("P", "quantity"),
     )  # fmt: skip
     return Table(caption, columns, tuple(made))
@@ -242,7 +244,8 @@ def moved_table(plain: Plain) -> Table:
     ]
     columns = (
         Column("change"), Column("rows it touches", "count"), Column("predictions that move", "count"),
-        Column("share", "score"), Column("95% interval", "interval"), Column("fall of the score", "signed"),
+        Column("share", "score"), Column(f"{at_level(plain)} interval", "interval"),
+        Column("fall of the score", "signed"),
         Column("from which to which"),
     )  # fmt: skip
     return Table("Predictions under changes that should not matter", columns, tuple(made))
@@ -265,11 +268,12 @@ def remedy_table(plain: Plain) -> Table:
                 (number(gain, "low"), number(gain, "high")),
             )
         )
+    at = at_level(plain)
     columns = (
         Column("mark"), Column("remedy"), Column("training rows", "count"),
         Column("texts as they are", "score"),
-        Column("change, 95% interval", "signed_interval"),
-        Column("without the mark", "score"), Column("change there, 95%", "signed_interval"),
+        Column(f"change, {at} interval", "signed_interval"),
+        Column("without the mark", "score"), Column(f"change there, {at}", "signed_interval"),
     )  # fmt: skip
     return Table(f"What each remedy costs and gains, in {name}", columns, tuple(made))
 

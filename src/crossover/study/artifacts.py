@@ -15,6 +15,7 @@ from functools import cached_property
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
+from crossover.measure.looks import level_of
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec, view_part
@@ -61,6 +62,7 @@ class ArtifactsStudy:
         margin: loss of score that counts as none.
         metric: metric of record.
         test_rows: cap on scored test rows.
+        looks: looks declared at the test part, which share 5%: intervals are at 1 - .05/looks.
     """
 
     corpus: Corpus
@@ -80,6 +82,7 @@ class ArtifactsStudy:
     margin: float = 0.01
     metric: str = "macro_f1"
     test_rows: int | None = None
+    looks: int = 1
     name: str = "artifacts"
 
     def __post_init__(self) -> None:
@@ -114,7 +117,13 @@ class ArtifactsStudy:
             "columns": None if self.columns is None else runs.meta_columns(self.corpus, self.columns),
             "suspects": sorted(self.suspects),
             **{key: getattr(self, key) for key in plain},
+            **({"looks": self.looks} if self.looks > 1 else {}),
         }
+
+    @property
+    def level(self) -> float:
+        """Coverage of every interval; the page's tests share the rest."""
+        return level_of(self.looks)
 
     def _stored(self, arm: str) -> bool:
         return self.arms[arm].name == "external"
@@ -223,6 +232,7 @@ class ArtifactsStudy:
             "metric": self.metric,
             **surroundings(self.corpus, self.split),
             "arms": arms,
+            "level": self.level,
             "subject": self.subject,
             "reader": self.trained_again,
             "tolerance": self.tolerance,

@@ -40,7 +40,7 @@ class Answerer:
         self.by_purpose = {
             key: records[spec.digest] for key, spec in study.specs.items() if spec.digest in records
         }
-        self.scored = evidence.Scored(metric_named(study.metric), study.split.groups)
+        self.scored = evidence.Scored(metric_named(study.metric), study.split.groups, study.level)
 
     def answer(self) -> Json:
         """All numbers of the page; lists are empty where their runs are missing."""
@@ -53,7 +53,7 @@ class Answerer:
             "remedies": list(self._remedies()),
             "unmoved": list(self._unmoved()),
         }
-        findings = as_family(self._findings(numbers))
+        findings = as_family(self._findings(numbers), 1 - self.study.level)
         return {
             **numbers,
             "findings": [finding.to_json() for finding in findings],
@@ -120,7 +120,7 @@ class Answerer:
         if rows is None:
             return []
         marks = [*self.study.named, *self.study.found]
-        level = 1 - 0.05 / max(1, len(marks))
+        level = 1 - (1 - self.study.level) / max(1, len(marks))
         for mark in marks:
             found = mark.found
             if found is None:

@@ -24,10 +24,16 @@ SHOWN_DIRECTIONS = 6
 
 @dataclass(frozen=True)
 class Scored:
-    """How predictions are read: metric of record, clusters of rows, orientation."""
+    """How predictions are read: metric of record, clusters of rows, coverage of intervals, orientation."""
 
     metric: Metric
     groups: Mapping[str, str]
+    level: float = 0.95
+
+    @property
+    def one_sided(self) -> float:
+        """Level of each end of an interval."""
+        return (1.0 + self.level) / 2.0
 
     @property
     def sign(self) -> float:
@@ -46,8 +52,8 @@ class Scored:
 def gain(scored: Scored, first: Predictions, second: Predictions) -> Json:
     """How much better the first predicts than the second, row by row on the same rows.
 
-    ``mean`` is the difference of the metric, turned so that above 0 the first is better; its 95% interval
-    is t over rows (clusters). ``p`` is one-sided, of the first being no better: the larger of that of the t
+    ``mean`` is the difference of the metric, turned so that above 0 the first is better; its interval is
+    t over rows (clusters). ``p`` is one-sided, of the first being no better: the larger of that of the t
     test and the exact one of the rows only one of them gets right (McNemar 1947), for where hardly any row
     differs a t test is sure too soon.
     """
@@ -57,7 +63,7 @@ def gain(scored: Scored, first: Predictions, second: Predictions) -> Json:
     rows = [scored.metric.row_values(one.gold_index, one.probabilities) for one in (first, second)]
     differences = scored.sign * (rows[0] - rows[1])
     mean = paired_mean(differences[None, :], 0.0, scored.clusters(first))
-    found = bounds_of(mean, 0.975, signed=True)
+    found = bounds_of(mean, scored.one_sided, signed=True)
     exact = mcnemar(first.gold_index, first.predicted_index, second.predicted_index)
     only, other = exact.only_first, exact.only_second
     binomial = float(stats.binom.sf(only - 1, only + other, 0.5)) if only + other else 1.0
@@ -73,14 +79,14 @@ def gain(scored: Scored, first: Predictions, second: Predictions) -> Json:
 def signal(scored: Scored, found: Predictions) -> Json:
     """What predictions know beyond the class shares of the scored rows, the best constant there is.
 
-    ``nats`` (log loss saved a row) and ``accuracy`` (lead over the majority rule) each with a 95% interval.
+    ``nats`` (log loss saved a row) and ``accuracy`` (lead over the majority rule) each with an interval.
     In these two nothing that knows nothing beats the constant; in macro-F1 a coin does. ``p`` is one-sided,
     Bonferroni over the two. ``score`` and ``base`` are in the metric of record.
     """
     gold, clusters = found.gold_index, scored.clusters(found)
     leads, p_values = {}, []
     for name in SCORES:
-        lead = lift(name, gold, [found.probabilities], 0.975, clusters)
+        lead = lift(name, gold, [found.probabilities], scored.one_sided, clusters)
         leads[name] = {"mean": lead.mean, "low": lead.low, "high": lead.high}
         p_values.append(lead_p(name, gold, found.probabilities, clusters))
     constant = base_rate(found)
@@ -152,8 +158,8 @@ def movement(
         return {"changed": 0, "moved": 0, "rate": None, "low": 0.0, "high": 0.0, "p": 1.0,
                 "high_of_all": 0.0, "directions": []}  # fmt: skip
     clusters = scored.clusters(plain.take(np.flatnonzero(touched).tolist()))
-    low, high, units, method = _share(moves, clusters)
-    of_all = _share(every & touched, scored.clusters(plain))
+    low, high, units, method = _share(moves, clusters, scored.level)
+    of_all = _share(every & touched, scored.clusters(plain), scored.level)
     pairs = Counter(
         (plain.classes[a], plain.classes[b])
         for a, b in zip(plain.predicted_index[touched], changed.predicted_index[touched], strict=True)
@@ -177,12 +183,14 @@ def movement(
     }
 
 
-def _share(moves: NDArray[np.bool_], clusters: NDArray[np.int64] | None) -> tuple[float, float, float, str]:
+def _share(
+    moves: NDArray[np.bool_], clusters: NDArray[np.int64] | None, level: float
+) -> tuple[float, float, float, str]:
     """Limits of a share, the number of independent rows (clusters), and how they were made."""
     if clusters is None:
-        low, high = clopper_pearson(float(moves.sum()), float(len(moves)))
+        low, high = clopper_pearson(float(moves.sum()), float(len(moves)), level)
         return float(low), float(high), float(len(moves)), "exact"
-    rate = proportion("moved", moves, clusters)
+    rate = proportion("moved", moves, clusters, level)
     return rate.low or 0.0, 1.0 if rate.high is None else rate.high, float(rate.n), rate.method
 
 

@@ -129,7 +129,9 @@ class Told:
         rest = [
             row
             for row in cast(list[Json], self.numbers["alone"])
-            if row["name"] not in alarmed and row["score"] is not None and cast(float, row["p"]) <= 0.05
+            if row["name"] not in alarmed
+            and row["score"] is not None
+            and cast(float, row["p"]) <= 1 - cast(float, self.numbers["level"])
         ]
         if not rest:
             return []

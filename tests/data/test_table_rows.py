@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crossover.data import reading
+from crossover.data import free_memory as memory
 from crossover.data.bad_input import BadInput
 from crossover.data.reading import Reading
 from crossover.data.reservoir import chosen_rows
@@ -237,12 +237,12 @@ def test_a_bad_row_is_refused_though_it_is_not_sampled(tmp_path):
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_what_cannot_fit_is_refused_before_it_is_read(tmp_path, form, monkeypatch):
     file = numbered(tmp_path, form)
-    monkeypatch.setattr(reading, "free_memory", lambda: 1_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000)
     said = refused(file)
     assert "of memory or more" in said and "data.take=" in said
     if form != "csv":
         assert read(file, take=10).count == 10
-    monkeypatch.setattr(reading, "free_memory", lambda: None)
+    monkeypatch.setattr(memory, "free_memory", lambda: None)
     assert read(file).count == 300
 
 

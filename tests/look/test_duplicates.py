@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crossover.data import free_memory as memory
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Card, Corpus
 from crossover.look import similar_pairs as module
@@ -221,7 +222,7 @@ def test_progress_is_told_from_first_to_last() -> None:
 
 
 def test_near_duplicates_that_would_not_fit_the_memory_are_refused_before_they_are_looked_for(monkeypatch):
-    monkeypatch.setattr(module, "free_memory", lambda: 10_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10_000)
     with pytest.raises(BadInput, match=r"data\.take"):
         duplicate_clusters([str(k) for k in range(100)], WORDS[:100])
     assert duplicate_clusters(["a", "b"], ["some text here", "some text here"], kind="normalised")

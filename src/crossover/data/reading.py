@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from crossover.data.bad_input import BadInput
-from crossover.data.free_memory import free_memory
+from crossover.data.free_memory import check_room
 from crossover.data.reservoir import chosen_rows
 
 LEAST_ROOM = 3
@@ -48,15 +48,18 @@ class Reading:
         return chosen_rows(count, self.take, self.take_seed)
 
 
-def check_room(size: int, path: str) -> None:
-    """Refuse what cannot fit: a process that takes too much memory is killed without a word."""
-    free = free_memory()
-    if free is not None and LEAST_ROOM * size > free:
-        raise BadInput(
-            f"{path}: reading all of it takes {LEAST_ROOM * size / 1e9:,.1f} GB of memory or more and "
-            f"{free / 1e9:,.1f} GB are free; data.take=200000 draws a uniform sample while reading (of jsonl "
-            "or parquet: a csv file is held as a whole)"
-        )
+def check_file_room(size: int, path: str) -> None:
+    """Refuse to hold so many bytes of a file where they do not fit.
+
+    Raises:
+        BadInput: there is not that much memory.
+    """
+    check_room(
+        LEAST_ROOM * size,
+        f"{path}: reading all of it",
+        "data.take=200000 draws a uniform sample while reading (of jsonl or parquet: a csv file is held as a "
+        "whole)",
+    )
 
 
 class _Unpacked(io.RawIOBase):
@@ -71,6 +74,7 @@ class _Unpacked(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Unpack the next piece, as the reader over it asks."""
         try:
             piece = self.inside.read(len(memoryview(buffer)))
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from crossover.data.bad_input import BadInput
 from crossover.data.delimited import parse_delimited
-from crossover.data.reading import Reading, check_room, lines_of, opened, text_of
+from crossover.data.reading import Reading, check_file_room, lines_of, opened, text_of
 from crossover.data.reservoir import Reservoir
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
@@ -130,8 +130,9 @@ def read_table(path: str, keep: Collection[str], how: Reading) -> RawTable:
     file = Path(path).expanduser()
     _check_file(file, path)
     form = _format(file, how)
-    if form != "parquet" and (form != "jsonl" or how.take is None):
-        check_room(file.stat().st_size, path)
+    sampled = form == "jsonl" and how.take is not None
+    if form != "parquet" and not sampled:
+        check_file_room(file.stat().st_size, path)
     if form == "parquet":
         table = _parquet(file, keep, path, how)
     elif form == "jsonl":
@@ -269,7 +270,7 @@ def _parquet(file: Path, keep: Collection[str], path: str, how: Reading) -> RawT
             names, count = parquet.schema_arrow.names, parquet.metadata.num_rows
             wanted, chosen = [name for name in names if name in keep], how.chosen(count)
             if chosen is None:
-                check_room(_unpacked_size(parquet), path)
+                check_file_room(_unpacked_size(parquet), path)
             table = parquet.read(columns=wanted) if chosen is None else _sampled(parquet, wanted, chosen)
         except (pa.ArrowException, OSError) as error:
             raise BadInput(f"{path} is no readable parquet file ({error}); fetch or write it again") from None

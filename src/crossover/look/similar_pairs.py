@@ -20,8 +20,7 @@ import numpy.typing as npt
 import rensa
 from scipy.sparse import csr_array
 
-from crossover.data.bad_input import BadInput
-from crossover.data.free_memory import free_memory
+from crossover.data.free_memory import check_room
 
 SHINGLE = 5
 """Characters in a shingle: word shingles do not exist for a text of four words."""
@@ -99,12 +98,11 @@ def sketches(texts: Sequence[str], threshold: float, say: OnProgress = _say_noth
     """
     rows = _band_rows(threshold)
     starts = range(0, PERMUTATIONS - rows + 1, rows)
-    room, free = len(texts) * (8 + 4 * len(starts) + PERMUTATIONS), free_memory()
-    if free is not None and room > free:
-        raise BadInput(
-            f"near-duplicates of {len(texts):,} texts take {room / 1e9:,.1f} GB of memory to look for and "
-            f"{free / 1e9:,.1f} GB are free; take a sample of the rows (data.take=200000)"
-        )
+    check_room(
+        len(texts) * (8 + 4 * len(starts) + PERMUTATIONS),
+        f"looking for near-duplicates among {len(texts):,} texts",
+        "take a sample of the rows (data.take=200000)",
+    )
     made = Sketches(
         np.empty(len(texts), np.int64),
         np.empty((len(starts), len(texts)), np.uint32),

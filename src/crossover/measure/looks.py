@@ -25,6 +25,11 @@ def level_of(looks: int, alpha: float = ALPHA) -> float:
     return 1.0 - alpha / looks
 
 
+def setting_of(looks: int) -> dict[str, int]:
+    """``looks`` as a setting of a study: left out at 1, so that no study kept without it is renamed."""
+    return {"looks": looks} if looks > 1 else {}
+
+
 def adaptive_reach(looks: int, units: int) -> float:
     """sqrt(looks / units), at most 1: the order of what adaptive looks can add to an accuracy.
 

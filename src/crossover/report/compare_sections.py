@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crossover.measure.looks import percent
 from crossover.report.chart_style import metric_title
 from crossover.report.comparison_figure import Dot, dot_plot
 from crossover.report.drawing import Chart
@@ -157,7 +158,7 @@ def _in_words(plain: Plain) -> tuple[str, ...]:
 def _interval_title(plain: Plain) -> str:
     """``interval``, with its level where declared looks at the test part made it another than 95%."""
     level = number(plain, "level") or 0.95
-    return "interval" if level == 0.95 else f"{100 * level:.4g}% interval"
+    return "interval" if level == 0.95 else f"{percent(level)} interval"
 
 
 def _metric(plain: Plain) -> str:

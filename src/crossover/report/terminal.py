@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from crossover.measure.looks import percent
 from crossover.report.visible_text import terminal_text
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def print_run(record: Mapping[str, object]) -> None:
     scores = cast(Mapping[str, Mapping[str, object]], record["scores"])
     widened = {score["level"] for score in scores.values()} - {0.95}
     for level in cast("set[float]", widened):
-        print(f"{'intervals':>18}  at {100 * level:.4g}%, for the looks declared at this test part")
+        print(f"{'intervals':>18}  at {percent(level)}, for the looks declared at this test part")
     for name, score in scores.items():
         if "/" in name:
             continue

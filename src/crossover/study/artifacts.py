@@ -15,7 +15,7 @@ from functools import cached_property
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
-from crossover.measure.looks import level_of
+from crossover.measure.looks import level_of, setting_of
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec, view_part
@@ -117,7 +117,7 @@ class ArtifactsStudy:
             "columns": None if self.columns is None else runs.meta_columns(self.corpus, self.columns),
             "suspects": sorted(self.suspects),
             **{key: getattr(self, key) for key in plain},
-            **({"looks": self.looks} if self.looks > 1 else {}),
+            **setting_of(self.looks),
         }
 
     @property

@@ -18,7 +18,7 @@ from scipy import stats
 
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
-from crossover.measure.looks import ALPHA, level_of, percent
+from crossover.measure.looks import ALPHA, level_of, percent, setting_of
 from crossover.measure.metric.metric import Metric, metric_named
 from crossover.measure.paired import equivalence, holm, mcnemar
 from crossover.measure.two_way import (
@@ -170,7 +170,7 @@ class CompareStudy:
             "split": self.split.fingerprint,
             "arms": {name: arm.to_json() for name, arm in self.arms.items()},
             **{name: getattr(self, name) for name in names},
-            **({"looks": self.looks} if self.looks > 1 else {}),
+            **setting_of(self.looks),
         }
 
     @property

@@ -16,7 +16,7 @@ import numpy as np
 from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.measure.crossing_verdict import MAX_OVERLAP
-from crossover.measure.looks import level_of
+from crossover.measure.looks import level_of, setting_of
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
@@ -165,7 +165,7 @@ class CrossoverStudy:
                 for arm, limit in self.limits.items()
             },
             **{name: getattr(self, name) for name in PLAIN},
-            **({"looks": self.looks} if self.looks > 1 else {}),
+            **setting_of(self.looks),
         }
 
     @property

@@ -19,7 +19,7 @@ from crossover.data.bad_input import BadInput
 from crossover.data.corpus import Corpus
 from crossover.look.duplicates import KINDS, duplicate_clusters
 from crossover.look.finding import Finding
-from crossover.measure.looks import level_of
+from crossover.measure.looks import level_of, setting_of
 from crossover.measure.metric.metric import metric_named
 from crossover.protocol.component import Component
 from crossover.protocol.run_spec import RunSpec
@@ -39,14 +39,8 @@ FEWEST_REPARTITIONS = 2
 FIXED = ("temporal", "predefined")
 """Ways to split whose test part no seed moves: the repartitions then deal other clusters only."""
 GROUP = "group:"
-
-
 MOST_IN_ONE = 0.5
 """Share of the rows beyond which one unit leaves no errors to take."""
-
-
-def _largest(unit_of: Mapping[str, str]) -> int:
-    return max(Counter(unit_of.values()).values(), default=0)
 
 
 @dataclass
@@ -99,8 +93,7 @@ class LeakageStudy:
             )
         if not 0 < self.margin < 1:
             raise BadInput(f"study.margin={self.margin}: expected a difference of the metric above 0")
-        column = self.stratum.removeprefix(GROUP)
-        if self.stratum not in KINDS and not (self.stratum.startswith(GROUP) and column in self.corpus.meta):
+        if self.stratum not in KINDS and self.column not in self.corpus.meta:
             raise BadInput(
                 f"study.stratum={self.stratum!r}: expected one of {KINDS}, or group: and a declared column "
                 f"of {sorted(self.corpus.meta)}"
@@ -115,7 +108,7 @@ class LeakageStudy:
             "arms": {name: arm.to_json() for name, arm in self.arms.items()},
             "candidates": [split.fingerprint for split in self.candidates],
             **{name: getattr(self, name) for name in names},
-            **({"looks": self.looks} if self.looks > 1 else {}),
+            **setting_of(self.looks),
         }
 
     @property
@@ -123,21 +116,26 @@ class LeakageStudy:
         """Coverage of the intervals of one arm; several share what is left."""
         return level_of(self.looks)
 
+    @property
+    def column(self) -> str:
+        """The declared column whose values make siblings; empty where duplicates are."""
+        return self.stratum.removeprefix(GROUP) if self.stratum.startswith(GROUP) else ""
+
     @cached_property
     def cluster_of(self) -> dict[str, str]:
         """Cluster of each labelled row that has a sibling, by the stratum asked."""
         rows = [(i, t) for i, t, lab in self._rows() if lab is not None]
         ids = [i for i, _ in rows]
-        if self.stratum.startswith(GROUP):
-            return declared_groups(self.corpus, ids, [self.stratum.removeprefix(GROUP)])[0]
+        if self.column:
+            return declared_groups(self.corpus, ids, [self.column])[0]
         return duplicate_clusters(ids, [t for _, t in rows], self.threshold, self.stratum)
 
     @cached_property
     def group_values(self) -> dict[str, str]:
         """The value of each row in the stratum's column; nothing where the stratum is duplicates."""
-        if not self.stratum.startswith(GROUP):
+        if not self.column:
             return {}
-        values = self.corpus.meta_values(self.stratum.removeprefix(GROUP))
+        values = self.corpus.meta_values(self.column)
         return {id_: str(value) for id_, value in zip(self.corpus.ids, values, strict=True) if value}
 
     def _rows(self) -> zip[tuple[str, str, str | None]]:
@@ -146,18 +144,26 @@ class LeakageStudy:
     @cached_property
     def unit_of(self) -> dict[str, str]:
         """What errors are taken over: rows that share a cluster of the stratum or of the split."""
-        ids, groups = self.corpus.ids, [self.cluster_of, self.split.groups]
-        return join(ids, groups[:1] if self.tied else groups)
+        return self._units[0]
 
-    @cached_property
+    @property
     def tied(self) -> bool:
         """Whether copies tie most rows into one unit that the stratum alone does not make.
 
         Templates sent to several mailboxes join the mailboxes, and of a single unit nothing can be said.
+        The stratum's own clusters are the units then.
         """
-        ids = self.corpus.ids
-        alone, both = join(ids, [self.cluster_of]), join(ids, [self.cluster_of, self.split.groups])
-        return _largest(both) > MOST_IN_ONE * len(ids) >= _largest(alone)
+        return self._units[1]
+
+    @cached_property
+    def _units(self) -> tuple[dict[str, str], bool]:
+        alone, both = (
+            join(self.corpus.ids, groups)
+            for groups in ([self.cluster_of], [self.cluster_of, self.split.groups])
+        )
+        least, most = (max(Counter(units.values()).values(), default=0) for units in (alone, both))
+        tied = most > MOST_IN_ONE * len(self.corpus) >= least
+        return (alone if tied else both), tied
 
     @cached_property
     def served(self) -> Finding:
@@ -226,7 +232,7 @@ class LeakageStudy:
     def halves(self) -> tuple[Split, ...]:
         """Two splits of :attr:`parts_corpus`: each half of the clusters is the test part once.
 
-        None where clusters are too large for two halves with rows of both parts.
+        Empty where clusters are too large for two halves with rows of both parts.
         """
         corpus = self.parts_corpus
         labels = {id_: str(label) for id_, label in zip(corpus.ids, corpus.labels, strict=True)}

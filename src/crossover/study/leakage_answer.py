@@ -268,13 +268,13 @@ class Told:
     def groups(self) -> list[Json]:
         """Share of rows right by declared group, seen and unseen, where the stratum has few of them."""
         values_of = self.study.group_values
-        if len({value for value in values_of.values() if value}) > MOST_GROUPS:
+        if not 0 < len(set(values_of.values())) <= MOST_GROUPS:
             return []
         own: dict[str, list[tuple[float, float]]] = {}
         for part in self.parts.values():
             pairs = zip(*part.values(metric_named("accuracy")), strict=True)
             for id_, stands, pair in zip(part.ids, part.stands, pairs, strict=True):
-                if stands == SEEN and values_of.get(id_):
+                if stands == SEEN and id_ in values_of:
                     own.setdefault(values_of[id_], []).append(pair)
         means = {name: np.mean(pairs, axis=0) for name, pairs in own.items()}
         return [

@@ -81,7 +81,7 @@ def verdict(
 
 def sibling(study: LeakageStudy) -> str:
     """What a test row has in train, in words."""
-    return SIBLING.get(study.stratum) or f"a row of the same {study.stratum.partition(':')[2]}"
+    return SIBLING.get(study.stratum) or f"a row of the same {study.column}"
 
 
 def sentence_of(study: LeakageStudy, arms: Mapping[str, Json], apart: Mapping[str, Json]) -> tuple[str, str]:
@@ -169,8 +169,7 @@ def _side(found: Mapping[str, float | None]) -> int:
 
 def _goal(study: LeakageStudy) -> Goal:
     """The goal; without one, rows whose siblings were not met: what published scores should speak of."""
-    column = study.stratum.partition(":")[2]
-    return goal_named(study.goal) or Goal("new", column)
+    return goal_named(study.goal) or Goal("new", study.column)
 
 
 def _next(study: LeakageStudy, kind: str, best: Recommended) -> str:

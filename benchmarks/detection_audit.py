@@ -25,9 +25,9 @@ from typing import cast
 
 import numpy as np
 import pyarrow.parquet as pq
-from detection_parts import limits, renewed
+from detection_parts import Columns, limits, messages, renewed
 
-from crossover.data.corpus import Card, Corpus
+from crossover.data.corpus import Corpus
 from crossover.data.flaw.campaign import near_copy
 from crossover.data.inbox import Inbox
 from crossover.look.duplicates import duplicate_clusters
@@ -41,21 +41,15 @@ from crossover.split.temporal import Temporal
 PARTS = ("inbox", "sms")
 ROWS, TEST = 600, 0.25
 FEW, MANY = (0.01, 0.05, 0.2), (0.1, 0.2, 0.3, 0.5)
-CARD = Card("of a benchmark", "drawn at random", "as its source", "as its source", "none")
+SENDERS = 300
 NEW, LATER = "new:sender", "later"
 
 
 @dataclass
-class Planted:
-    """A cut that flaws are planted in: the corpus' columns, the part of each row, and a source of chance."""
+class Planted(Columns):
+    """The columns of a corpus and the part of each row. Each way to plant says in how many rows it did."""
 
-    corpus: Corpus
     part: np.ndarray
-    draw: np.random.Generator
-
-    def __post_init__(self) -> None:
-        self.texts = list(self.corpus.texts)
-        self.meta = {name: list(self.corpus.meta_values(name)) for name in self.corpus.meta}
 
     def rows(self, part: str) -> np.ndarray:
         """The rows of a part, in an order of chance."""
@@ -66,17 +60,17 @@ class Planted:
         return max(1, round(strength * int((self.part == "test").sum())))
 
     def copied(self, count: int, change: Callable[[str], str]) -> int:
-        """Give test rows a copy of as many different training texts, changed; says how many."""
+        """Give test rows a copy of as many different training texts, changed."""
         test, train = self.rows("test")[:count], self.rows("train")[:count]
         for row, source in zip(test.tolist(), train.tolist(), strict=True):
             self.texts[row] = change(self.texts[source])
         return count
 
-    def given(self, count: int, column: str, choose: Callable[[np.ndarray], int]) -> int:
+    def given(self, count: int, column: str) -> int:
         """Give test rows the value that one of the training rows has in a column."""
-        train = self.rows("train")
+        train, (_, values) = self.rows("train"), self.meta[column]
         for row in self.rows("test")[:count].tolist():
-            self.meta[column][row] = self.meta[column][choose(train)]
+            values[row] = values[int(self.draw.choice(train))]
         return count
 
     def tilted(self, count: int, wanted: np.ndarray) -> int:
@@ -88,11 +82,8 @@ class Planted:
 
     def published(self) -> tuple[Corpus, Split]:
         """The flawed corpus with its parts in a column, and the split read from it."""
-        meta = {name: (kind, self.meta[name]) for name, kind in self.corpus.meta.items()}
-        meta["part"] = ("category", self.part.tolist())
-        flawed = Corpus.from_columns(
-            "flawed", self.texts, list(self.corpus.labels), CARD, list(self.corpus.ids), meta
-        )
+        self.meta["part"] = ("category", self.part.tolist())
+        flawed = self.made()
         return flawed, Predefined("part", validation_share=0.0, group_duplicates="none").split(flawed)
 
 
@@ -100,7 +91,7 @@ class Planted:
 class Case:
     """A flaw: how it is planted (it says in how many rows), which finding alarms, what counts its rows."""
 
-    plant: Callable[[Planted, float], int]
+    plant: Callable[[Planted, int], int]
     code: str
     by_time: bool = False
     goal: str | None = None
@@ -132,58 +123,37 @@ def shouted(text: str) -> str:
     return "  ".join(text.upper().translate({ord("0") + k: str((k + 1) % 10) for k in range(10)}).split(" "))
 
 
-def commonest(planted: Planted, column: str | None) -> np.ndarray:
-    """Which rows are of the most frequent class, or of a column's most frequent value."""
-    values = np.array(planted.corpus.labels if column is None else planted.meta[column], dtype=str)
-    names, counts = np.unique(values, return_counts=True)
-    return values == names[np.argmax(counts)]
-
-
 def long(planted: Planted) -> np.ndarray:
     """Which texts are longer than the median."""
     lengths = np.array([len(text) for text in planted.texts])
     return lengths > np.median(lengths)
 
 
-def earlier(planted: Planted, count: int) -> int:
-    """Test rows get the time of a training row."""
-    return planted.given(count, "time", lambda train: int(planted.draw.choice(train)))
-
-
-def same_sender(planted: Planted, count: int) -> int:
-    """Test rows get the sender of a training row."""
-    return planted.given(count, "sender", lambda train: int(planted.draw.choice(train)))
-
-
 CASES: Mapping[str, Case] = {
     "exact copies of training rows": Case(
-        lambda p, s: p.copied(p.count(s), str), "leak-exact", counted_by="leak-exact"
+        lambda p, n: p.copied(n, str), "leak-exact", counted_by="leak-exact"
     ),
     "copies but for case, digits, spaces": Case(
-        lambda p, s: p.copied(p.count(s), shouted), "leak-normalised", counted_by="leak-normalised"
+        lambda p, n: p.copied(n, shouted), "leak-normalised", counted_by="leak-normalised"
     ),
-    "near-copies": Case(lambda p, s: p.copied(p.count(s), near(p)), "leak-near", counted_by="leak-near"),
-    "near-copies, against goal=new": Case(
-        lambda p, s: p.copied(p.count(s), near(p)), "goal-contradicted", goal="new"
-    ),
+    "near-copies": Case(lambda p, n: p.copied(n, near(p)), "leak-near", counted_by="leak-near"),
+    "near-copies, against goal=new": Case(lambda p, n: p.copied(n, near(p)), "goal-contradicted", goal="new"),
     "senders on both sides": Case(
-        lambda p, s: same_sender(p, p.count(s)), "group-sender", counted_by="group-sender"
+        lambda p, n: p.given(n, "sender"), "group-sender", counted_by="group-sender"
     ),
     "senders on both sides, against goal=new:sender": Case(
-        lambda p, s: same_sender(p, p.count(s)), "goal-contradicted", goal=NEW
+        lambda p, n: p.given(n, "sender"), "goal-contradicted", goal=NEW
     ),
     "test rows of training times, against goal=later": Case(
-        lambda p, s: earlier(p, p.count(s)), "goal-contradicted", True, LATER, "time-time"
+        lambda p, n: p.given(n, "time"), "goal-contradicted", True, LATER, "time-time"
     ),
     "a class more frequent in test": Case(
-        lambda p, s: p.tilted(p.count(s), commonest(p, None)), "class-balance", strengths=MANY
+        lambda p, n: p.tilted(n, p.commonest()), "class-balance", strengths=MANY
     ),
     "a region more frequent in test": Case(
-        lambda p, s: p.tilted(p.count(s), commonest(p, "region")), "slice-balance-region", strengths=MANY
+        lambda p, n: p.tilted(n, p.commonest("region")), "slice-balance-region", strengths=MANY
     ),
-    "longer texts in test": Case(
-        lambda p, s: p.tilted(p.count(s), long(p)), "length-balance", strengths=MANY
-    ),
+    "longer texts in test": Case(lambda p, n: p.tilted(n, long(p)), "length-balance", strengths=MANY),
 }
 
 
@@ -201,17 +171,7 @@ def sms(path: Path) -> Callable[[int], Corpus]:
 
     def drawn(seed: int) -> Corpus:
         draw = np.random.default_rng([3, seed])
-        rows = draw.choice(single, ROWS, replace=False).tolist()
-        times = np.datetime64("2023-01-01", "s") + draw.integers(0, 730 * 86_400, ROWS).astype("m8[s]")
-        return Corpus.from_columns(
-            "sms_drawn", [table["text"][row] for row in rows], [table["label"][row] for row in rows], CARD,
-            [f"{k:016x}" for k in draw.permutation(ROWS).tolist()],
-            {
-                "time": ("time", [f"{one}+00:00" for one in np.datetime_as_string(times)]),
-                "sender": ("group", [f"sender {k}" for k in draw.integers(0, 300, ROWS)]),
-                "region": ("category", draw.choice(["north", "south", "east", "west"], ROWS).tolist()),
-            },
-        )  # fmt: skip
+        return messages(table, draw.choice(single, ROWS, replace=False).tolist(), draw, SENDERS)
 
     return drawn
 
@@ -234,8 +194,8 @@ def once(case: Case, strength: float, corpus: Corpus, seed: int) -> tuple[bool, 
     part = np.full(len(corpus), "reserve", dtype=object)
     for name in ("train", "test"):
         part[[corpus.row_of[id_] for id_ in split.parts[name]]] = name
-    planted = Planted(corpus, part, np.random.default_rng([4, seed]))
-    count = case.plant(planted, strength)
+    planted = Planted(corpus, np.random.default_rng([4, seed]), part)
+    count = case.plant(planted, planted.count(strength))
     findings = audit(*planted.published(), goal=case.goal)
     if case.counted_by is None:
         return case.code in alarms(findings), None

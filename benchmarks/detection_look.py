@@ -32,10 +32,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from detection_parts import limits, renewed
+from detection_parts import CARD, limits, messages, renewed
 from text_flaws import FLAWS, damaged
 
-from crossover.data.corpus import Card, Corpus
+from crossover.data.corpus import Corpus
 from crossover.data.flaw.campaign import Campaign
 from crossover.data.flaw.dropped_digits import DroppedDigits
 from crossover.data.flaw.flaw import Flaw
@@ -51,7 +51,6 @@ from crossover.look.whole_look import Looked, look_over
 PARTS = ("nulls", "inbox", "sms", "texts", "enron")
 STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5)
 NULL_ROWS, ROWS = 1_000, 2_000
-CARD = Card("of a benchmark", "drawn at random", "as its source", "as its source", "none")
 FOOTER = ("trees", "think", "print", "message", "please")
 SIGNATURE = ("marit", "oduya", "brandt", "eastbridge")
 Seen = Callable[[Looked, Corpus], bool]
@@ -194,19 +193,7 @@ def without_rows(looked: Looked) -> Looked:
 def sms(path: Path, seed: int) -> Corpus:
     """ROWS of the messages, with times over two years and a column of four values, all drawn at random."""
     table, draw = pq.read_table(path).to_pydict(), np.random.default_rng([1, seed])
-    rows = draw.permutation(len(table["text"]))[:ROWS].tolist()
-    times = np.datetime64("2023-01-01", "s") + draw.integers(0, 730 * 86_400, ROWS).astype("timedelta64[s]")
-    return Corpus.from_columns(
-        "sms_drawn",
-        [table["text"][row] for row in rows],
-        [table["label"][row] for row in rows],
-        CARD,
-        [f"{k:016x}" for k in draw.permutation(ROWS).tolist()],
-        {
-            "time": ("time", [f"{one}+00:00" for one in np.datetime_as_string(times)]),
-            "region": ("category", draw.choice(["north", "south", "east", "west"], ROWS).tolist()),
-        },
-    )
+    return messages(table, draw.permutation(len(table["text"]))[:ROWS].tolist(), draw)
 
 
 def on_sms(path: Path, draws: int, nulls: int) -> list[Cell]:

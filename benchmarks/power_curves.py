@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,13 +174,13 @@ def chart(name: str, points: list[Point], title: str, axis: str) -> Chart:
     return Chart(f"power_{name}", title, "", style.in_style(panels))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Draw every table that is there."""
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--to", type=Path, default=PUBLISHED, help="folder of the tables and figures")
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     for name, (table, read, title, axis) in FIGURES.items():
         file = given.to / f"detection_{table}.json"
         if file.exists():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,8 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def modules(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield importlib.import_module("bench_rounds"), importlib.import_module("bench")
-    for name in ("bench_rounds", "bench"):
-        sys.modules.pop(name, None)
+def modules(script):
+    return script("bench_rounds"), script("bench")
 
 
 def test_contenders_take_turns_and_each_is_warmed_up_once(modules):

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
-def detection(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    yield importlib.import_module("detection_audit")
-    for name in ("detection_audit", "detection_parts"):
-        sys.modules.pop(name, None)
+def detection(script):
+    return script("detection_audit")
 
 
 def test_every_flaw_is_found_at_its_greatest_strength_and_clean_cuts_are_quiet(
@@ -45,7 +37,7 @@ def test_every_flaw_is_found_at_its_greatest_strength_and_clean_cuts_are_quiet(
 def test_a_flaw_is_planted_in_so_many_test_rows_and_nowhere_else(detection):
     corpus = detection.inbox(3)
     part = np.array(["train"] * 400 + ["test"] * 200, dtype=object)
-    planted = detection.Planted(corpus, part, np.random.default_rng(0))
+    planted = detection.Planted(corpus, np.random.default_rng(0), part)
     assert planted.copied(planted.count(0.1), str) == 20
     changed = [row for row, text in enumerate(planted.texts) if text != corpus.texts[row]]
     assert len(changed) == 20 and min(changed) >= 400

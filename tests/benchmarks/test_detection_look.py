@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
-def detection(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    yield importlib.import_module("detection_look")
-    for name in ("detection_look", "detection_parts", "text_flaws"):
-        sys.modules.pop(name, None)
+def detection(script):
+    return script("detection_look")
 
 
 def test_strong_flaws_are_seen_clean_mail_is_not_alarmed_and_both_files_are_written(

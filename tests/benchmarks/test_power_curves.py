@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
-def curves(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    yield importlib.import_module("power_curves")
-    sys.modules.pop("power_curves", None)
+def curves(script):
+    return script("power_curves")
 
 
 def cells(part: str, flaw: str, found: float | None = None) -> list[dict]:
@@ -38,10 +31,7 @@ def test_a_panel_a_flaw_a_series_a_corpus_and_what_is_counted_row_by_row_is_not_
     moved = curves.dodged(points)
     assert moved[0]["x"] == 0.1 and 0.1 < moved[2]["x"] < 0.12, "bars stand beside each other"
     (tmp_path / "detection_audit.json").write_text(json.dumps(plain), encoding="utf-8")
-    sys_argv = ["power_curves.py", "--to", str(tmp_path)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", sys_argv)
-        curves.main()
+    curves.main(["--to", str(tmp_path)])
     assert (tmp_path / "power_audit.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -54,11 +53,8 @@ def test_not_here(tally):
 
 
 @pytest.fixture
-def reliability(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    yield importlib.import_module("reliability")
-    for name in ("reliability", "marks"):
-        sys.modules.pop(name, None)
+def reliability(script):
+    return script("reliability")
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

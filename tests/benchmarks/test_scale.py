@@ -5,20 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
-def scale(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    yield importlib.import_module("scale")
-    for name in ("scale", "growth", "bench_rounds", "marks"):
-        sys.modules.pop(name, None)
+def scale(script):
+    return script("scale")
 
 
 def test_a_launch_is_measured_with_what_it_leaves_and_what_a_resume_takes(scale, tmp_path: Path) -> None:
